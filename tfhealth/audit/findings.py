@@ -1,0 +1,39 @@
+"""Findings: everything a part found. The report says nothing that does not stand here."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tfhealth.paths import read_json, write_json
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What one part found, saved as findings.json.
+
+    Attributes:
+        part: "part2".
+        values: nested names -> numbers and words.
+        tables: name -> file name of a CSV in the same folder.
+        figures: name -> file name of a PNG in the same folder.
+        undefined: score -> why it has no value.
+        caveats: sentences that must stand beside the numbers.
+        text: the written analysis; every number in it stands in `values`.
+    """
+
+    part: str
+    values: Mapping[str, Any]
+    tables: Mapping[str, str] = field(default_factory=dict)
+    figures: Mapping[str, str] = field(default_factory=dict)
+    undefined: Mapping[str, str] = field(default_factory=dict)
+    caveats: tuple[str, ...] = ()
+    text: str = ""
+
+    def save(self, folder: Path) -> None:
+        write_json(folder / "findings.json", asdict(self))
+
+    @classmethod
+    def load(cls, folder: Path, made_by: str) -> "Findings":
+        plain = read_json(folder / "findings.json", made_by)
+        return cls(**{**plain, "caveats": tuple(plain["caveats"])})

@@ -1,0 +1,103 @@
+"""Every number of a run, with its reason. One frozen dataclass per part; profiles `quick` and `full`."""
+
+from dataclasses import dataclass
+
+PROFILES = ("quick", "full")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How one image model is trained; everything but the architecture.
+
+    Attributes:
+        epochs, batch_size, learning_rate (peak), warmup_epochs: AdamW under a cosine schedule with linear warm-up.
+        weight_decay: AdamW's decoupled decay. l2: penalty in the loss. dropout: before the last layer.
+        label_smoothing: share of each label spread over the classes.
+        augmentation: strength, 0 to about 1.5; see data.pipeline.Augmentation. mixup: share of the mixing partner.
+        balance: tau of the logit-adjusted loss; 0 trains for accuracy, 1 for balanced accuracy.
+        patience: epochs without a better validation loss before training stops.
+        resolutions: (image side, share of the epochs) in order; small images first cost a fraction of the time
+            (progressive resizing; Tan and Le 2021, arXiv:2104.00298, sec. 4). Empty: full size throughout.
+    """
+
+    epochs: int
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    warmup_epochs: int = 1
+    weight_decay: float = 0.05
+    l2: float = 0.0
+    dropout: float = 0.0
+    label_smoothing: float = 0.1
+    augmentation: float = 1.0
+    mixup: float = 0.0
+    balance: float = 0.0
+    patience: int = 10
+    resolutions: tuple[tuple[int, float], ...] = ()
+    jit_compile: bool = True
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """One architecture of models/resnet.py: builder ("resnet8", ...), channels of its first stage, and stem."""
+
+    builder: str
+    width: int
+    stem: str = "medium"
+
+    @property
+    def name(self) -> str:
+        return f"{self.builder}_width{self.width}"
+
+
+@dataclass(frozen=True)
+class Part2Config:
+    """Part 2: images. The study, the search and the final training share the architecture settings.
+
+    Attributes:
+        image_size: side in pixels. phantom_size: images generated when the embedded data are used.
+        capacities: from too small to too large, in that order.
+        size_fractions: parts of the training split for the learning curves, ascending, the last 1.
+        study, final: training settings of the study (and of every trial), and of the model that is delivered.
+        desired_score: balanced accuracy on the training data below which a model is said to have high bias.
+        tolerated_gap: training minus validation balanced accuracy above which it has high variance.
+        trials: KerasTuner trials. views: 8 averages a test image's rotations and mirror images, 1 does not.
+        bootstrap_draws: samples behind every 95 % interval.
+    """
+
+    image_size: int
+    phantom_size: int
+    capacities: tuple[Capacity, ...]
+    size_fractions: tuple[float, ...]
+    study: TrainingConfig
+    final: TrainingConfig
+    trials: int
+    desired_score: float = 0.85
+    tolerated_gap: float = 0.05
+    views: int = 8
+    bootstrap_draws: int = 1000
+    predictions_shown: int = 10
+
+
+PART2 = {
+    # Minutes on the phantom: everything is made once, nothing is trained to its end.
+    "quick": Part2Config(
+        image_size=64,
+        phantom_size=1600,
+        capacities=(Capacity("resnet8", 4), Capacity("resnet8", 16), Capacity("resnet18", 16)),
+        size_fractions=(0.125, 0.25, 0.5, 1.0),
+        study=TrainingConfig(epochs=4, batch_size=32, jit_compile=False),
+        final=TrainingConfig(epochs=8, batch_size=32, jit_compile=False),
+        trials=2,
+        bootstrap_draws=300,
+    ),
+    # HAM10000 within 60 minutes a seed on 2 cores.
+    "full": Part2Config(
+        image_size=64,
+        phantom_size=6000,
+        capacities=(Capacity("resnet8", 16), Capacity("resnet18", 32), Capacity("resnet50", 24, "large")),
+        size_fractions=(0.125, 0.25, 0.5, 1.0),
+        study=TrainingConfig(epochs=6),
+        final=TrainingConfig(epochs=30),
+        trials=6,
+    ),
+}

@@ -1,0 +1,224 @@
+"""Part 2, medical images: load, study capacities, diagnose, tune by the diagnosis, train, evaluate, explain, report."""
+
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tfhealth.audit.findings import Findings
+from tfhealth.config import PART2, Capacity, Part2Config, TrainingConfig
+from tfhealth.console import say
+from tfhealth.data.dataset import DatasetBundle, Split
+from tfhealth.data.image import load_image_dataset
+from tfhealth.data.image_source import ImageOptions
+from tfhealth.data.pipeline import pixel_statistics
+from tfhealth.models.resnet import resnet8, resnet18, resnet50
+from tfhealth.paths import Workspace, keep_settings, read_json
+from tfhealth.report import part2 as report
+from tfhealth.training.evaluate import Evaluation, evaluate, scores_with_intervals, summary
+from tfhealth.training.fit import train
+from tfhealth.training.gradcam import LesionFocus, explain, lesion_focus, samples_by_class
+from tfhealth.training.overhead import measure_tracking_cost
+from tfhealth.training.metrics import curves
+from tfhealth.training.record import Predictions, TrainingRun
+from tfhealth.training.tracking import write_hparams, write_png, write_pr_curves, write_text
+from tfhealth.tuning.search import OBJECTIVE, Search, search
+from tfhealth.tuning.spaces import HYPERPARAMETERS, direction, sample_config
+from tfhealth.tuning.study import Study, study_capacities
+
+BUILDERS = {"resnet8": resnet8, "resnet18": resnet18, "resnet50": resnet50}
+
+
+@dataclass(frozen=True)
+class Part2:
+    """What the stages share: the run's folders, its settings and its data."""
+
+    workspace: Workspace
+    config: Part2Config
+    seed: int
+    bundle: DatasetBundle
+
+    def build(self, capacity: Capacity, config: TrainingConfig) -> keras.Model:
+        """Returns the uncompiled model of a capacity; any image side is accepted, so training may start small."""
+        return BUILDERS[capacity.builder](
+            (None, None, self.bundle.train.x.shape[-1]),
+            self.bundle.num_classes,
+            width=capacity.width,
+            stem=capacity.stem,
+            dropout=config.dropout,
+            l2=config.l2,
+            pixel_statistics=pixel_statistics(self.bundle.train),
+        )
+
+    def train(
+        self, name: str, capacity: Capacity, split: Split, config: TrainingConfig, *, gradients: bool = False
+    ) -> TrainingRun:
+        """Trains a capacity on a training split, or loads the run that stands there."""
+        return train(
+            name,
+            partial(self.build, capacity),
+            split,
+            self.bundle.validation,
+            config,
+            num_classes=self.bundle.num_classes,
+            seed=self.seed,
+            folder=self.workspace.exports("part2", name),
+            log_dir=self.workspace.logs("part2", name),
+            gradients=gradients,
+        )
+
+
+def run(workspace: Workspace, *, image: str, options: ImageOptions, profile: str, seed: int) -> Path:
+    """Runs the part and returns the folder with findings.json; stages that are finished are not done again."""
+    config = PART2[profile]
+    options = replace(options, image_size=config.image_size, phantom_size=config.phantom_size, seed=seed)
+    folder = workspace.exports("part2")
+    keep_settings(folder / "settings.json", {"image": image, "options": asdict(options), "config": asdict(config)})
+    say(f"Part 2: {image}, profile {profile}, seed {seed}")
+    part = Part2(workspace, config, seed, load_image_dataset(image, options))
+
+    study = study_stage(part)
+    tuned = tuning_stage(part, study)
+    final = final_stage(part, study, tuned)
+    model = keras.saving.load_model(final.model_path, compile=False)
+    evaluation = evaluate(final, model, part.bundle, views=config.views)
+    focus, examples = explanation_stage(part, model, evaluation)
+    cost = cost_stage(part, study, tuned)
+
+    say("Writing findings, figures and TensorBoard pictures")
+    values = collect_values(part, study, tuned, final, evaluation, focus, cost)
+    drawn = collect_drawings(part, study, tuned, final, evaluation, examples)
+    findings = report.write(folder, part.bundle, values, drawn)
+    log_pictures(workspace.logs("part2", "report"), folder, findings, evaluation, part.bundle.card.class_names)
+    say(f"\n{findings.text}\n")
+    print(folder)
+    return folder
+
+
+def study_stage(part: Part2) -> Study:
+    """Trains every capacity on growing parts of the training split and diagnoses each."""
+    capacities = {capacity.name: capacity for capacity in part.config.capacities}
+
+    def train_on(name: str, capacity: str, split: Split) -> TrainingRun:
+        return part.train(f"study/{name}", capacities[capacity], split, part.config.study)
+
+    return study_capacities(part.bundle, part.config, part.seed, train_on)
+
+
+def tuning_stage(part: Part2, study: Study) -> Search:
+    """Searches regularization for the chosen capacity, in the direction its diagnosis points to."""
+    chosen = _capacity(part, study.chosen)
+
+    def train_trial(name: str, config: TrainingConfig) -> TrainingRun:
+        trial = part.train(f"tuning/{name}", chosen, part.bundle.train, config)
+        scores = {OBJECTIVE: trial.metrics[OBJECTIVE], "validation_accuracy": trial.metrics["validation_accuracy"]}
+        hparams = {name: getattr(config, name) for name in HYPERPARAMETERS}
+        write_hparams(part.workspace.logs("part2", "tuning", name), hparams, scores)
+        return trial
+
+    return search(
+        part.config.study,
+        study.runs[study.chosen],
+        partial(sample_config, base=part.config.study, towards=direction(study.diagnoses[study.chosen])),
+        train_trial,
+        max_trials=part.config.trials,
+        seed=part.seed,
+        directory=part.workspace.tuners("part2"),
+    )
+
+
+def final_stage(part: Part2, study: Study, tuned: Search) -> TrainingRun:
+    """Trains the chosen capacity to the end with the tuned regularization, gradients tracked."""
+    regularization = {name: getattr(tuned.best, name) for name in HYPERPARAMETERS}
+    config = replace(part.config.final, **regularization)
+    return part.train("final", _capacity(part, study.chosen), part.bundle.train, config, gradients=True)
+
+
+def explanation_stage(part: Part2, model: keras.Model, evaluation: Evaluation) -> tuple[LesionFocus | None, list[dict]]:
+    """Returns how much Grad-CAM lies on the lesions (None without masks), and the examples to draw."""
+    test, predictions = part.bundle.test, evaluation.variants[evaluation.headline]
+    focus = None if test.masks is None else lesion_focus(model, test, predictions.y_pred)
+    rng = np.random.default_rng(part.seed)
+    shown = rng.choice(len(test), min(part.config.predictions_shown, len(test)), replace=False)
+    return focus, explain(model, test, predictions, shown, part.bundle.card.class_names)
+
+
+def cost_stage(part: Part2, study: Study, tuned: Search) -> dict:
+    """Measures what gradient tracking costs on the chosen capacity, side by side in this process."""
+    build = partial(part.build, _capacity(part, study.chosen), tuned.best)
+    return measure_tracking_cost(
+        build, part.bundle.train, tuned.best, part.bundle.num_classes, part.workspace.exports("part2")
+    )
+
+
+def collect_values(part: Part2, study, tuned, final, evaluation, focus, cost) -> dict:
+    """Returns everything findings.json holds."""
+    intervals = {"draws": part.config.bootstrap_draws, "seed": part.seed}
+    towards = direction(study.diagnoses[study.chosen])
+    return {
+        "data": report.data_values(part.bundle),
+        "study": study.values(),
+        "tuning": {**tuned.values(), "towards": towards, "comparison": _before_after(tuned, intervals)},
+        "training": {
+            "config": final.config,
+            "parameters": final.parameters,
+            "epochs": len(final.history["val_loss"]),
+            "best_epoch": final.best_epoch,
+            "seconds": final.seconds,
+            "versions": final.versions,
+        },
+        "variants": list(evaluation.variants),
+        **summary(evaluation, part.bundle.card.class_names, **intervals),
+        "focus": None if focus is None else focus.summary(part.bundle.test.group_ids, **intervals),
+        "tracking_cost": cost,
+    }
+
+
+def collect_drawings(part: Part2, study, tuned, final, evaluation, examples) -> dict:
+    """Returns what only the figures need."""
+    runs = {**study.runs, "final": final}
+    test = evaluation.variants[evaluation.headline]
+    names = part.bundle.card.class_names
+    return {
+        "samples": samples_by_class(part.bundle.train, names, seed=part.seed),
+        "histories": {name: run.history for name, run in runs.items()},
+        "best_epochs": {name: run.best_epoch for name, run in runs.items()},
+        "regularization": [
+            {"name": row["setting"], **{score: _triple(row, score) for score in report.SCORES_COMPARED}}
+            for row in _before_after(tuned, {"draws": part.config.bootstrap_draws, "seed": part.seed})
+        ],
+        "curves": curves(test.y_true, test.y_prob, names),
+        "examples": examples,
+        "gradients": read_json(final.model_path.parent / "gradients.json", "the same command"),
+    }
+
+
+def log_pictures(log_dir: Path, folder: Path, findings: Findings, evaluation: Evaluation, class_names) -> None:
+    """Puts every figure, the precision-recall curves and the text into TensorBoard."""
+    for name, file in findings.figures.items():
+        write_png(log_dir, f"figures/{name}", folder / file, step=0)
+    test = evaluation.variants[evaluation.headline]
+    write_pr_curves(log_dir, test.y_true, test.y_prob, class_names, step=0)
+    write_text(log_dir, "analysis", findings.text, step=0)
+
+
+def _before_after(tuned: Search, intervals: dict) -> list[dict]:
+    """Returns one row for the defaults and one for the best trial: validation scores with intervals."""
+    rows = []
+    for setting, run in (("defaults", tuned.before), ("best trial", tuned.best_run)):
+        scores = scores_with_intervals(Predictions.load(run.predictions["validation"], "the same command"), **intervals)
+        row = {"setting": setting, "train_balanced_accuracy": run.metrics["train_balanced_accuracy"]}
+        for name, score in scores.items():
+            row |= {name: score["value"], f"{name}_low": score["low"], f"{name}_high": score["high"]}
+        rows.append({**row, **{name: run.config[name] for name in HYPERPARAMETERS}})
+    return rows
+
+
+def _triple(row: dict, score: str) -> tuple[float, float, float]:
+    return row[score], row[f"{score}_low"], row[f"{score}_high"]
+
+
+def _capacity(part: Part2, name: str) -> Capacity:
+    return next(capacity for capacity in part.config.capacities if capacity.name == name)

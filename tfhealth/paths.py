@@ -1,0 +1,103 @@
+"""Where a run's files are, and how they get there whole: written beside their final name, then renamed."""
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfhealth.errors import UserError
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The three folders of one run below `root`: exports/<run>, logs/<run>, tuners/<run>."""
+
+    root: Path
+    run: str
+
+    def exports(self, *parts: str) -> Path:
+        return self._folder("exports", *parts)
+
+    def logs(self, *parts: str) -> Path:
+        return self._folder("logs", *parts)
+
+    def tuners(self, *parts: str) -> Path:
+        return self._folder("tuners", *parts)
+
+    def _folder(self, room: str, *parts: str) -> Path:
+        folder = self.root.joinpath(room, self.run, *parts)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path` (same suffix); renamed to `path` when the block ends without an error.
+
+    A reader therefore sees the old file, the whole new file or none: never half of one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes `value` as JSON; NaN and infinities become null, because JSON has no word for them."""
+    write_text(path, json.dumps(_plain(value), indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: Path, made_by: str) -> Any:
+    """Returns the file's content; a missing or broken file raises UserError naming the command that makes it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run `{made_by}` first") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} is not valid JSON ({error}): delete it and run `{made_by}`") from None
+
+
+def keep_settings(path: Path, settings: Any) -> None:
+    """Writes a run's settings on its first start; later starts must have the same, or finished stages would lie.
+
+    Raises:
+        UserError: the run stands there with other settings; names what differs.
+    """
+    plain = json.loads(json.dumps(_plain(settings)))
+    if not path.exists():
+        write_json(path, plain)
+        return
+    earlier = read_json(path, "the same command")
+    changed = sorted(key for key in plain.keys() | earlier.keys() if plain.get(key) != earlier.get(key))
+    if changed:
+        raise UserError(
+            f"{path.parent} was made with other settings ({', '.join(changed)}): give this run a name of its own "
+            "with --run NAME, or delete that folder"
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Turns numpy scalars and arrays, tuples, paths and dict keys into what JSON holds."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):  # numpy arrays and scalars, without importing numpy here
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return str(value) if isinstance(value, Path) else value

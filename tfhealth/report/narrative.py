@@ -1,0 +1,170 @@
+"""Part 2's written analysis, composed from findings: other numbers give other sentences."""
+
+from collections.abc import Mapping
+from typing import Any
+
+NAMES = {
+    "dropout": "dropout",
+    "l2": "the L2 penalty",
+    "weight_decay": "weight decay",
+    "augmentation": "augmentation",
+    "label_smoothing": "label smoothing",
+    "mixup": "mixup",
+}
+TOWARDS = {
+    "more": "The search therefore started at the defaults and went towards stronger regularization",
+    "less": "The search therefore went towards weaker regularization",
+    "around": "The search therefore covered both weaker and stronger regularization",
+}
+MEANINGS = {
+    "high bias": "it does not fit even the images it was trained on",
+    "high variance": "it fits its training images better than new ones",
+    "high bias and high variance": "it neither fits its training images nor carries over what it learned to new ones",
+    "neither": "it fits its training images and carries over to new ones within the tolerated gap",
+}
+# |rho| from which a rank correlation over the trials is called an association; with 8 trials chance alone passes it
+# in one case of five, which the text says by giving the number of trials.
+CLEAR_ASSOCIATION = 0.5
+
+
+def part2_analysis(values: Mapping[str, Any]) -> str:
+    """Returns the analysis, 200 to 300 words: diagnosis, what followed from it, which regularization worked, result.
+
+    Args:
+        values: Part 2's findings values; every number in the text stands there, rounded to what is printed.
+    """
+    sentences = [_data(values), *_diagnosis(values), *_growth(values), *_tuning(values), *_result(values)]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _data(values) -> str:
+    data, study = values["data"], values["study"]
+    kind = "synthetic images" if data["synthetic"] else "images"
+    names = ", ".join(study["diagnoses"])
+    return (
+        f"Over- and underfitting were diagnosed on {data['title']} ({data['train']} training, {data['validation']} "
+        f"validation and {data['test']} test {kind}, split by {data['group_unit']}) by training {_count(study['diagnoses'])} "
+        f"capacities ({names}) on {_count(study['fractions'])} sizes of the training split."
+    )
+
+
+def _diagnosis(values) -> list[str]:
+    study = values["study"]
+    chosen, others = study["chosen"], [name for name in study["diagnoses"] if name != study["chosen"]]
+    about = study["diagnoses"][chosen]
+    sentences = [
+        f"{chosen} had the lowest validation loss: balanced accuracy {about['train_score']:.2f} on training and "
+        f"{about['validation_score']:.2f} on validation images, a gap of {about['gap']:.2f} "
+        f"(95 % interval {about['gap_interval'][0]:.2f} to {about['gap_interval'][1]:.2f}).",
+        f"By the stated rule (desired score {about['desired_score']:.2f}, tolerated gap {about['tolerated_gap']:.2f}) "
+        f"the verdict is {about['verdict']}: {MEANINGS[about['verdict']]}.",
+    ]
+    verdicts = [
+        f"{name} ({study['diagnoses'][name]['train_score']:.2f} and {study['diagnoses'][name]['validation_score']:.2f}) "
+        f"showed {_verdict(study['diagnoses'][name]['verdict'])}"
+        for name in others
+    ]
+    return [*sentences, _sentence(" and ".join(verdicts))]
+
+
+def _growth(values) -> list[str]:
+    growth = values["study"]["growth"]
+    change = growth["change"]
+    meaning = (
+        "so more data would probably still help"
+        if growth["low"] > 0
+        else "a change that this validation split cannot tell from none"
+        if growth["high"] >= 0
+        else "so more of the same data did not help"
+    )
+    return [
+        f"From {growth['from_examples']} to {growth['to_examples']} training images its validation score changed by "
+        f"{change:+.2f} ({growth['low']:+.2f} to {growth['high']:+.2f}), {meaning}."
+    ]
+
+
+def _tuning(values) -> list[str]:
+    tuning = values["tuning"]
+    before, after = tuning["before"], tuning["after"]
+    first = (
+        f"{TOWARDS[tuning['towards']]}; KerasTuner tried {tuning['trials']} settings of {_count(tuning['effects'])} "
+        "regularizers at equal epochs."
+    )
+    if tuning["improved"]:
+        outcome = (
+            f"The best setting lowered validation loss from {before['validation_log_loss']:.3f} to "
+            f"{after['validation_log_loss']:.3f} nats and moved the gap from {before['gap']:.2f} to {after['gap']:.2f}."
+        )
+    else:
+        outcome = (
+            f"None beat the defaults' validation loss of {before['validation_log_loss']:.3f} nats "
+            f"(best trial {after['validation_log_loss']:.3f}), so the defaults were kept."
+        )
+    return [first, outcome, _best_regularizer(tuning)]
+
+
+def _best_regularizer(tuning) -> str:
+    effects = {name: rho for name, rho in tuning["effects"].items() if rho is not None}
+    if not effects:
+        return f"With {tuning['trials']} trials no ranking of the regularizers can be given."
+    name, rho = max(effects.items(), key=lambda item: abs(item[1]))
+    helped = "lower" if rho < 0 else "higher"
+    if abs(rho) < CLEAR_ASSOCIATION:
+        return (
+            f"No single regularizer stood out: the strongest rank correlation with validation loss was that of "
+            f"{NAMES[name]} ({rho:+.2f}), weak over {tuning['trials']} trials."
+        )
+    worked = min(effects, key=effects.get)
+    closing = (
+        f"{_capital(NAMES[worked])} worked best"
+        if effects[worked] <= -CLEAR_ASSOCIATION
+        else "none clearly lowered it"
+    )
+    return (
+        f"Among the trials, stronger {NAMES[name].removeprefix('the ')} went with {helped} validation loss (rank correlation "
+        f"{rho:+.2f}); {closing}"
+        + (f" ({effects[worked]:+.2f})" if worked != name and closing.endswith("best") else "")
+        + f", as far as {tuning['trials']} trials can tell."
+    )
+
+
+def _result(values) -> list[str]:
+    final, balanced = values["final"], values["class_balanced"]
+    sentences = [
+        f"Trained to the end with that setting, the model reached test accuracy {_interval(final['accuracy'])}, ROC AUC "
+        f"{_interval(final['roc_auc'])} and balanced accuracy {final['balanced_accuracy']['value']:.2f}; shifting its "
+        f"decisions to even class shares gave balanced accuracy {balanced['balanced_accuracy']['value']:.2f} at accuracy "
+        f"{balanced['accuracy']['value']:.2f}.",
+        f"Temperature scaling ({values['temperature']:.2f}) moved the calibration error from "
+        f"{final['expected_calibration_error']['value']:.3f} to "
+        f"{values['calibrated']['expected_calibration_error']['value']:.3f}.",
+    ]
+    focus = values.get("focus")
+    if focus:
+        sentences.append(
+            f"Of the Grad-CAM mass, {focus['inside']['value']:.2f} lay inside the lesion masks, which cover "
+            f"{focus['area']['value']:.2f} of the image."
+        )
+    return sentences
+
+
+def _interval(score) -> str:
+    return f"{score['value']:.3f} ({score['low']:.3f} to {score['high']:.3f})"
+
+
+def _verdict(verdict: str) -> str:
+    return "neither sign" if verdict == "neither" else verdict
+
+
+def _count(items) -> str:
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
+    return words[len(items)] if len(items) < len(words) else str(len(items))
+
+
+def _capital(text: str) -> str:
+    text = text.removeprefix("the ")
+    return text[:1].upper() + text[1:]
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1]}{text[1:]}." if text else ""

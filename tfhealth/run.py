@@ -1,0 +1,144 @@
+"""The command line: `python -m tfhealth.run part2 --image ham10000`. Heavy imports happen inside the chosen command."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from tfhealth import __version__
+from tfhealth.errors import UserError
+
+IMAGES = "phantom | ham10000 | medmnist:FLAG | npz:PATH | folder:PATH | csv:PATH | tfds:NAME"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns 0, or 2 after one clear line on standard error for what the user can mend."""
+    options = parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except UserError as error:
+        if options.debug:
+            raise
+        print(f"tfhealth: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("tfhealth: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser; imports nothing heavy, so that --help answers at once."""
+    top = argparse.ArgumentParser(
+        prog="python -m tfhealth.run",
+        description="Medical text and image models, trained, compressed, audited and reported. "
+        "Research software, not a medical device.",
+    )
+    top.add_argument("--version", action="version", version=f"tfhealth {__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    part2_command = commands.add_parser("part2", help="medical images: ResNets, bias-variance diagnosis, Grad-CAM")
+    _add_run_options(part2_command)
+    _add_image_options(part2_command)
+    part2_command.set_defaults(command=part2)
+
+    data_command = commands.add_parser("data", help="what each data set is, its licence, and whether it is here")
+    data_command.add_argument("name", nargs="?", help=f"prepare this one: {IMAGES}")
+    data_command.add_argument("--image-size", type=int, default=64, help="side in pixels (default %(default)s)")
+    data_command.add_argument("--seed", type=int, default=0, help="of the split (default %(default)s)")
+    data_command.add_argument("--debug", action="store_true", help="show tracebacks")
+    _add_source_options(data_command)
+    data_command.set_defaults(command=data)
+    return top
+
+
+def _add_run_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--profile", choices=("quick", "full"), default="quick", help="minutes, or the best result")
+    command.add_argument("--seed", type=int, default=0, help="of split, weights and search (default %(default)s)")
+    command.add_argument("--run", help="name of the run (default: <data set>-<profile>-seed<N>)")
+    command.add_argument("--workdir", type=Path, default=Path(), help="outputs go to WORKDIR/{exports,logs,tuners}/RUN")
+    command.add_argument("--debug", action="store_true", help="show tracebacks and TensorFlow's own messages")
+
+
+def _add_image_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--image", default="phantom", metavar="NAME", help=f"{IMAGES} (default %(default)s)")
+    command.add_argument("--phantom-bias", type=float, default=0.0, help="plant a bias by skin tone, 0 to 1 (phantom)")
+    _add_source_options(command)
+
+
+def _add_source_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data-dir", type=Path, help="where data sets lie (default $TFHEALTH_DATA, ~/.cache/tfhealth)")
+    command.add_argument("--on-bad", choices=("fail", "skip"), default="fail", help="what to do with unreadable images")
+    command.add_argument("--image-column", default="image", help="csv: column of image paths (default %(default)s)")
+    command.add_argument("--label-column", default="label", help="csv: column of classes (default %(default)s)")
+    command.add_argument("--group-column", help="csv: column of patients or lesions, kept in one split")
+    command.add_argument("--split-column", help="csv: column of train, validation or test")
+    command.add_argument("--feature-columns", default="", help="csv: sensitive features, separated by commas")
+
+
+def part2(options: argparse.Namespace) -> int:
+    quiet_tensorflow(options.debug)
+    from tfhealth.parts import part2 as part
+    from tfhealth.paths import Workspace
+
+    name = options.run or f"{options.image.replace(':', '-').replace('/', '-')}-{options.profile}-seed{options.seed}"
+    part.run(
+        Workspace(options.workdir, name),
+        image=options.image,
+        options=_image_options(options, phantom_bias=options.phantom_bias),
+        profile=options.profile,
+        seed=options.seed,
+    )
+    return 0
+
+
+def data(options: argparse.Namespace) -> int:
+    quiet_tensorflow(options.debug)
+    from tfhealth.data.image import describe_sources, load_image_dataset
+
+    if options.name:
+        bundle = load_image_dataset(options.name, _image_options(options, image_size=options.image_size))
+        sizes = ", ".join(f"{len(getattr(bundle, s))} {s}" for s in ("train", "validation", "test"))
+        print(f"{bundle.card.name}: {bundle.card.title}; {bundle.num_classes} classes; {sizes}")
+        for note in bundle.card.notes:
+            print(f"  {note}")
+        return 0
+    for source in describe_sources(options.data_dir):
+        where = source.path or f"not here: get {source.url} and put it into {source.put_in}"
+        print(f"{source.name:16} {source.title} ({source.licence}): {where}")
+    return 0
+
+
+def _image_options(options: argparse.Namespace, **more):
+    from tfhealth.data.image_source import ImageOptions
+
+    return ImageOptions(
+        data_dir=options.data_dir,
+        seed=options.seed,
+        on_bad=options.on_bad,
+        image_column=options.image_column,
+        label_column=options.label_column,
+        group_column=options.group_column,
+        split_column=options.split_column,
+        feature_columns=tuple(filter(None, options.feature_columns.split(","))),
+        **more,
+    )
+
+
+def quiet_tensorflow(debug: bool) -> None:
+    """Keeps TensorFlow's start-up messages from the user: C++ ones are written before any setting is read."""
+    if debug:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    stderr, devnull = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 2)
+    try:
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(devnull)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""The test split's one use: a finished run's predictions, as trained, averaged over views, calibrated, balanced."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tfhealth.data.dataset import DatasetBundle, Split
+from tfhealth.training.calibration import apply_prior_shift, apply_temperature, fit_prior_shift, fit_temperature
+from tfhealth.training.metrics import (
+    bootstrap_intervals,
+    class_scores,
+    classification_scores,
+    confusion_counts,
+    expected_calibration_error,
+    reliability,
+)
+from tfhealth.training.predict import mirrored_logits, predict_logits, predictions_of
+from tfhealth.training.record import Predictions, TrainingRun
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The final model on the test split.
+
+    Attributes:
+        variants: name -> predictions: "single_view", "averaged_views" (when asked for), "calibrated", "class_balanced".
+        headline: the variant the report leads with: before calibration, which changes no decision.
+        temperature: fitted on validation, used in "calibrated".
+        tau: fitted on validation, used in "class_balanced".
+    """
+
+    variants: dict[str, Predictions]
+    headline: str
+    temperature: float
+    tau: float
+
+
+def evaluate(run: TrainingRun, model: keras.Model, bundle: DatasetBundle, *, views: int) -> Evaluation:
+    """Returns the evaluation; predictions are computed once and saved beside the model as predictions_<name>.npz.
+
+    Args:
+        views: 8 also averages the eight rotations and mirror images of each image; 1 does not.
+    """
+    folder = run.model_path.parent
+    headline = "averaged_views" if views > 1 else "single_view"
+    variants = {"single_view": _predict(folder, model, bundle.test, "test", views=1)}
+    variants[headline] = _predict(folder, model, bundle.test, "test", views=views)
+    validation = _predict(folder, model, bundle.validation, "validation", views=views)
+    shares = np.bincount(bundle.train.y, minlength=bundle.num_classes) / len(bundle.train)
+    temperature = fit_temperature(validation.y_true, validation.y_prob)
+    tau = fit_prior_shift(validation.y_true, validation.y_prob, shares)
+    test = variants[headline]
+    variants["calibrated"] = replace(test, y_prob=apply_temperature(test.y_prob, temperature))
+    variants["class_balanced"] = replace(test, y_prob=apply_prior_shift(test.y_prob, shares, tau))
+    for name in ("calibrated", "class_balanced"):
+        variants[name].save(folder / f"predictions_test_{name}.npz")
+    return Evaluation(variants, headline, temperature, tau)
+
+
+def scores_with_intervals(predictions: Predictions, *, draws: int, seed: int) -> dict[str, dict[str, float]]:
+    """Returns score -> {"value", "low", "high"}; 95 % intervals by resampling groups."""
+    arrays = (predictions.y_true, predictions.y_prob)
+    intervals = bootstrap_intervals(*arrays, predictions.group_ids, draws=draws, seed=seed)
+    values = classification_scores(*arrays)
+    return {name: {"value": values[name], "low": low, "high": high} for name, (low, high) in intervals.items()}
+
+
+def class_scores_with_intervals(predictions: Predictions, class_names, *, draws: int, seed: int) -> list[dict]:
+    """Returns one row a class as `class_scores` does, with <score>_low and <score>_high added."""
+    rows = class_scores(predictions.y_true, predictions.y_prob, class_names)
+    names = [name for name in rows[0] if name not in ("class", "support")]
+
+    def flat(y_true, y_prob):
+        drawn = class_scores(y_true, y_prob, class_names)
+        return {f"{i}:{name}": row[name] for i, row in enumerate(drawn) for name in names}
+
+    intervals = bootstrap_intervals(
+        predictions.y_true, predictions.y_prob, predictions.group_ids, flat, draws=draws, seed=seed
+    )
+    for i, row in enumerate(rows):
+        for name in names:
+            row[f"{name}_low"], row[f"{name}_high"] = intervals[f"{i}:{name}"]
+    return rows
+
+
+def summary(evaluation: Evaluation, class_names, *, draws: int, seed: int) -> dict:
+    """Returns what findings.json keeps of an evaluation: scores with intervals by variant, classes, confusion, bins."""
+    test = evaluation.variants[evaluation.headline]
+    scores = {
+        name: scores_with_intervals(predictions, draws=draws, seed=seed)
+        for name, predictions in evaluation.variants.items()
+    }
+    calibrated = evaluation.variants["calibrated"]
+    return {
+        **scores,
+        "headline": evaluation.headline,
+        "final": scores[evaluation.headline],
+        "temperature": evaluation.temperature,
+        "tau": evaluation.tau,
+        "classes": class_scores_with_intervals(test, class_names, draws=draws, seed=seed),
+        "confusion": confusion_counts(test.y_true, test.y_pred, len(class_names)),
+        "reliability": {"before": _bins(test), "after": {**_bins(calibrated), "temperature": evaluation.temperature}},
+    }
+
+
+def _bins(predictions: Predictions) -> dict:
+    confidence, accuracy, count = reliability(predictions.y_true, predictions.y_prob)
+    error = expected_calibration_error(predictions.y_true, predictions.y_prob)
+    return {"confidence": confidence, "accuracy": accuracy, "count": count, "error": error}
+
+
+def _predict(folder: Path, model: keras.Model, split: Split, split_name: str, *, views: int) -> Predictions:
+    path = folder / f"predictions_{split_name}{'_averaged_views' if views > 1 else ''}.npz"
+    if not path.exists():
+        logits = mirrored_logits(model, split) if views > 1 else predict_logits(model, split)
+        predictions_of(split, logits).save(path)
+    return Predictions.load(path, "the same command")

@@ -1,0 +1,205 @@
+"""One training, from an uncompiled model to a TrainingRun; a killed one goes on from its last epoch."""
+
+import dataclasses
+import importlib.metadata
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tfhealth.config import TrainingConfig
+from tfhealth.console import progress_bar
+from tfhealth.data.dataset import Split
+from tfhealth.data.pipeline import Augmentation, steps_per_epoch, training_batches
+from tfhealth.paths import atomic_path, write_json
+from tfhealth.training.checkpoint import Checkpoint
+from tfhealth.training.losses import LogitAdjustedCrossentropy
+from tfhealth.training.metrics import classification_scores
+from tfhealth.training.predict import predict_logits, predictions_of, softmax
+from tfhealth.training.record import TrainingRun
+from tfhealth.training.tracking import tracking_callbacks
+
+LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn")
+# Train scores are measured on this many training images without augmentation, so they compare with validation.
+TRAIN_SAMPLE = 1000
+
+Build = Callable[[TrainingConfig], keras.Model]
+
+
+def train(
+    name: str,
+    build: Build,
+    train_split: Split,
+    validation: Split,
+    config: TrainingConfig,
+    *,
+    num_classes: int,
+    seed: int,
+    folder: Path,
+    log_dir: Path,
+    gradients: bool = False,
+) -> TrainingRun:
+    """Returns the finished run in `folder`, training it first, or what is left of it, if need be.
+
+    Args:
+        name: of the run, shown to the user.
+        build: makes the uncompiled model for a config: (n, height, width, 3) pixels in [0, 255] to logits.
+        config: all hyperparameters; a run that already stands in `folder` must have the same.
+        folder: gets model.keras, run.json, predictions_<split>.npz, and state.npz while training goes on.
+        log_dir: gets TensorBoard event files.
+        gradients: also track gradient norms and histograms.
+
+    Raises:
+        UserError: `folder` holds a broken run.
+    """
+    if (folder / "run.json").exists():
+        return TrainingRun.load(folder, "the same command")
+    keras.utils.set_random_seed(seed)
+    model = build(config)
+    compile_model(model, config, train_split, num_classes)
+    stopping = keras.callbacks.EarlyStopping(
+        "val_loss", patience=config.patience, restore_best_weights=True, start_from_epoch=first_full_epoch(config)
+    )
+    tracking = tracking_callbacks(log_dir, gradients=gradients)
+    journal = tracking[-1].history if gradients else []
+    checkpoint = Checkpoint(folder / "state.npz", stopping, journal)
+    checkpoint.restore(model)
+    if not checkpoint.finished and checkpoint.epochs_done < config.epochs:
+        callbacks = [Evaluation(train_split, validation, config, seed), *tracking, stopping, checkpoint]
+        _fit(name, model, train_split, config, num_classes, seed, checkpoint.epochs_done, callbacks)
+    elif checkpoint.best_weights:
+        model.set_weights(checkpoint.best_weights)
+    return _finish(name, model, train_split, validation, config, seed, folder, checkpoint)
+
+
+def compile_model(model: keras.Model, config: TrainingConfig, train_split: Split, num_classes: int) -> None:
+    """Compiles with AdamW, cosine schedule with linear warm-up, and the (logit-adjusted) cross-entropy."""
+    steps = steps_per_epoch(train_split, config.batch_size)
+    warmup = min(config.warmup_epochs, max(config.epochs - 1, 0)) * steps
+    schedule = keras.optimizers.schedules.CosineDecay(
+        config.learning_rate / 100,
+        max(config.epochs * steps - warmup, 1),
+        alpha=0.01,  # the rate ends where warm-up began, at a hundredth of the peak
+        warmup_target=config.learning_rate,
+        warmup_steps=warmup,
+    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
+    # Biases and normalisation scales are not capacity; decaying them only hurts (Goyal et al. 2017, sec. 5.3).
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    shares = np.bincount(train_split.y, minlength=num_classes) / len(train_split)
+    loss = LogitAdjustedCrossentropy(shares, config.balance, config.label_smoothing)
+    model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=config.jit_compile)
+
+
+def first_full_epoch(config: TrainingConfig) -> int:
+    """Returns the first epoch in which images have their full size."""
+    return round(config.epochs * sum(share for _, share in config.resolutions))
+
+
+def resolution_at(config: TrainingConfig, epoch: int) -> int | None:
+    """Returns the reduced image side of an epoch, None for full size."""
+    end = 0.0
+    for side, share in config.resolutions:
+        end += share
+        if epoch < round(config.epochs * end):
+            return side
+    return None
+
+
+class Evaluation(keras.callbacks.Callback):
+    """Adds train_... and val_... loss (nats), accuracy and balanced accuracy to each epoch's logs.
+
+    Both are measured the same way: as in use, without augmentation, dropout, penalties, smoothing or weighting. So
+    their difference is the generalisation gap and nothing else.
+    """
+
+    def __init__(self, train_split: Split, validation: Split, config: TrainingConfig, seed: int):
+        super().__init__()
+        rng = np.random.default_rng(seed)
+        sample = rng.choice(len(train_split), min(TRAIN_SAMPLE, len(train_split)), replace=False)
+        self.splits = {"train": train_split.subset(np.sort(sample)), "val": validation}
+        self.config = config
+
+    def on_epoch_end(self, epoch, logs=None):
+        for prefix, split in self.splits.items():
+            logits = predict_logits(self.model, split, resolution=resolution_at(self.config, epoch))
+            scores = classification_scores(split.y, softmax(logits))
+            for log, score in (("loss", "log_loss"), ("accuracy",) * 2, ("balanced_accuracy",) * 2):
+                logs[f"{prefix}_{log}"] = scores[score]
+
+
+class _ProgressBar(keras.callbacks.Callback):
+    """Advances the bar once a step; the note shows the last epoch's validation accuracy."""
+
+    def __init__(self, bar, epochs: int):
+        super().__init__()
+        self.bar, self.epochs = bar, epochs
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.bar.advance()
+
+    def on_epoch_end(self, epoch, logs=None):
+        note = f"epoch {epoch + 1}/{self.epochs}: train {logs['train_accuracy']:.3f} validation {logs['val_accuracy']:.3f}"
+        self.bar.advance(0, note)
+
+
+def _fit(name, model, train_split, config, num_classes, seed, epochs_done, callbacks) -> None:
+    steps = steps_per_epoch(train_split, config.batch_size)
+    epochs = range(epochs_done, config.epochs)
+    batches = training_batches(
+        train_split,
+        batch_size=config.batch_size,
+        num_classes=num_classes,
+        seed=seed,
+        epochs=epochs,
+        augmentation=Augmentation(config.augmentation, mixup=config.mixup),
+        resolutions={epoch: resolution_at(config, epoch) for epoch in epochs},
+    )
+    with progress_bar(name, steps * len(epochs)) as bar:
+        model.fit(
+            batches,
+            initial_epoch=epochs_done,
+            epochs=config.epochs,
+            steps_per_epoch=steps,
+            verbose=0,
+            shuffle=False,  # the batches come shuffled
+            callbacks=[*callbacks, _ProgressBar(bar, config.epochs)],
+        )
+
+
+def _finish(name, model, train_split, validation, config, seed, folder, checkpoint) -> TrainingRun:
+    """Scores the restored weights on train and validation and writes everything; run.json last, as the seal."""
+    metrics, saved = {}, {}
+    for split_name, split in (("train", train_split), ("validation", validation)):
+        predictions = predictions_of(split, predict_logits(model, split))
+        scores = classification_scores(predictions.y_true, predictions.y_prob)
+        metrics |= {f"{split_name}_{score}": value for score, value in scores.items()}
+        saved[split_name] = folder / f"predictions_{split_name}.npz"
+        predictions.save(saved[split_name])
+    save_model(model, folder / "model.keras")
+    run = TrainingRun(
+        name=name,
+        config={**dataclasses.asdict(config), "train_examples": len(train_split)},
+        seed=seed,
+        history=checkpoint.history,
+        metrics=metrics,
+        model_path=folder / "model.keras",
+        seconds=checkpoint.seconds,
+        versions={library: importlib.metadata.version(library) for library in LIBRARIES},
+        parameters=model.count_params(),
+        best_epoch=checkpoint.best_epoch,
+        predictions=saved,
+    )
+    if checkpoint.journal:
+        write_json(folder / "gradients.json", checkpoint.journal)
+    run.save(folder)
+    checkpoint.path.unlink(missing_ok=True)
+    return run
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Writes the model without its optimizer, whose slots would triple the file."""
+    bare = keras.Model(model.inputs, model.outputs, name=model.name)
+    with atomic_path(path) as temporary:
+        bare.save(temporary)

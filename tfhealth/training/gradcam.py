@@ -1,0 +1,138 @@
+"""Where a network looks: Grad-CAM heat maps, and how much of their mass lies on the lesion."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfhealth.data.dataset import Split
+from tfhealth.training.metrics import groups_of, interval
+from tfhealth.training.record import Predictions
+
+BATCH_SIZE = 64
+
+
+def grad_cam(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Returns (n, height, width) float32 heat maps >= 0 for the given class of each image, before any scaling.
+
+    Args:
+        model: functional, (n, h, w, 3) pixels to (n, num_classes) logits, with a layer named `pool` that averages
+            the last feature map.
+        images: (n, h, w, 3) pixels in [0, 255].
+        classes: (n,) int class whose evidence is mapped, usually the predicted one.
+
+    A map of zeros means that nothing in the image spoke for the class.
+
+    Source: Selvaraju et al. 2017, "Grad-CAM", arXiv:1610.02391, eq. 1 and 2.
+    """
+    features_and_logits = keras.Model(model.inputs, [model.get_layer("pool").input, model.outputs[0]])
+
+    @tf.function(reduce_retracing=True)
+    def maps(batch, chosen):
+        features, logits = features_and_logits(batch, training=False)
+        # d logit / d features, without a tape over the convolutions: only pool and the last layer lie in between.
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            pooled = tf.reduce_mean(features, axis=(1, 2))
+            logits = model.get_layer("logits")(pooled)
+            evidence = tf.reduce_sum(tf.gather(logits, chosen, batch_dims=1))
+        weights = tf.reduce_mean(tape.gradient(evidence, features), axis=(1, 2))  # (n, channels)
+        heat = tf.nn.relu(tf.einsum("nhwc,nc->nhw", features, weights))
+        return tf.image.resize(heat[..., None], batch.shape[1:3])[..., 0]
+
+    parts = []
+    for start in range(0, len(images), BATCH_SIZE):
+        rows = slice(start, start + BATCH_SIZE)
+        batch = tf.constant(images[rows], tf.float32)
+        parts.append(maps(batch, tf.constant(classes[rows], tf.int32)).numpy())
+    return np.concatenate(parts)
+
+
+def mass_inside(heat: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Returns (n,) the share of each map's mass inside its mask; NaN where the map or the mask is empty.
+
+    Args:
+        heat: (n, height, width) >= 0.
+        masks: (n, height, width) in {0, 1}.
+
+    A map without preference scores the mask's share of the image, so compare with `masks.mean((1, 2))`.
+    """
+    total, area = heat.sum((1, 2)), masks.sum((1, 2))
+    inside = (heat * masks).sum((1, 2))
+    return np.where((total > 0) & (area > 0), inside / np.where(total > 0, total, 1), np.nan)
+
+
+@dataclass(frozen=True)
+class LesionFocus:
+    """inside (n,): Grad-CAM mass inside each lesion mask, NaN where undefined; area (n,): the mask's share of the image."""
+
+    inside: np.ndarray
+    area: np.ndarray
+
+    def summary(self, group_ids: np.ndarray, *, draws: int, seed: int) -> dict:
+        """Returns the means with 95 % intervals (groups resampled) and the number of examples that have none."""
+        members, rng = groups_of(group_ids), np.random.default_rng(seed)
+        samples = []
+        for _ in range(draws):
+            rows = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
+            samples.append((np.nanmean(self.inside[rows]), self.area[rows].mean()))
+        intervals = [interval(column) for column in np.transpose(samples)]
+        means = {"inside": float(np.nanmean(self.inside)), "area": float(self.area.mean())}
+        values = {
+            name: {"value": mean, "low": low, "high": high}
+            for (name, mean), (low, high) in zip(means.items(), intervals, strict=True)
+        }
+        return {**values, "undefined": int(np.isnan(self.inside).sum())}
+
+
+def lesion_focus(model: keras.Model, split: Split, classes: np.ndarray) -> LesionFocus:
+    """Returns the focus of every example, mapped for the class in `classes` (n,) int.
+
+    Raises:
+        ValueError: the split has no masks.
+    """
+    if split.masks is None:
+        raise ValueError("the split has no lesion masks")
+    inside, area = [], []
+    for start in range(0, len(split), 4 * BATCH_SIZE):
+        rows = slice(start, start + 4 * BATCH_SIZE)
+        masks = split.masks.take(rows)
+        inside.append(mass_inside(grad_cam(model, split.x.take(rows), classes[rows]), masks))
+        area.append(masks.mean((1, 2)))
+    return LesionFocus(np.concatenate(inside), np.concatenate(area))
+
+
+def samples_by_class(split: Split, class_names, *, seed: int, count: int = 6) -> list[dict]:
+    """Returns {"name", "images" (up to count, h, w, 3)} of each class, drawn at random."""
+    rng, rows = np.random.default_rng(seed), []
+    for label, name in enumerate(class_names):
+        members = np.flatnonzero(split.y == label)
+        chosen = np.sort(rng.choice(members, min(count, len(members)), replace=False))
+        rows.append({"name": name, "images": split.x.take(chosen)})
+    return rows
+
+
+def explain(model: keras.Model, split: Split, predictions: Predictions, chosen: np.ndarray, class_names) -> list[dict]:
+    """Returns one example per position in `chosen`, ready to be drawn.
+
+    Keys: image (h, w, 3) uint8, heatmap (h, w) in [0, 1], mask (h, w) or None, true_name, predicted_name, probability,
+    correct.
+    """
+    images = split.x.take(chosen)
+    masks = [None] * len(chosen) if split.masks is None else split.masks.take(chosen)
+    predicted = predictions.y_pred[chosen]
+    heat = grad_cam(model, images, predicted)
+    heat = heat / np.maximum(heat.max((1, 2), keepdims=True), 1e-12)
+    return [
+        {
+            "image": images[i],
+            "heatmap": heat[i],
+            "mask": masks[i],
+            "true_name": class_names[split.y[position]],
+            "predicted_name": class_names[predicted[i]],
+            "probability": float(predictions.y_prob[position, predicted[i]]),
+            "correct": bool(predicted[i] == split.y[position]),
+        }
+        for i, position in enumerate(chosen)
+    ]

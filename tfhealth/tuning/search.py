@@ -1,0 +1,149 @@
+"""KerasTuner around `train`: every trial is a TrainingRun, so a killed search goes on inside its trial."""
+
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import keras_tuner
+import numpy as np
+from keras_tuner.oracles import BayesianOptimizationOracle
+from scipy.stats import spearmanr
+
+from tfhealth.config import TrainingConfig
+from tfhealth.training.record import TrainingRun
+
+OBJECTIVE = "validation_log_loss"  # smoother than accuracy on a small validation split, and it rewards calibration
+
+Sample = Callable[[keras_tuner.HyperParameters], TrainingConfig]
+TrainTrial = Callable[[str, TrainingConfig], TrainingRun]
+
+
+class TrainingTuner(keras_tuner.Tuner):
+    """Bayesian search whose trials are run by a function of ours instead of KerasTuner's own fit loop."""
+
+    def __init__(self, sample: Sample, train_trial: TrainTrial, *, max_trials: int, seed: int, directory: Path):
+        space = keras_tuner.HyperParameters()
+        sample(space)
+        oracle = BayesianOptimizationOracle(
+            keras_tuner.Objective(OBJECTIVE, "min"),
+            max_trials=max_trials,
+            num_initial_points=max(2, max_trials // 2),  # random first, then guided
+            seed=seed + 1,  # KerasTuner takes 0 for "no seed"
+            hyperparameters=space,
+        )
+        oracle.verbose = 0
+        self.sample, self.train_trial = sample, train_trial
+        with redirect_stdout(sys.stderr):  # it prints "Reloading Tuner from ..."
+            super().__init__(oracle=oracle, directory=str(directory), project_name="search")
+
+    def run_trial(self, trial, *args, **kwargs):
+        """Trains one trial; returns its validation and train scores."""
+        return self.train_trial(trial_name(trial), self.sample(trial.hyperparameters)).metrics
+
+    def load_model(self, trial):
+        raise NotImplementedError("models are kept by their TrainingRun")
+
+
+@dataclass(frozen=True)
+class Search:
+    """What the search found.
+
+    Attributes:
+        best: the config to go on with: the best trial's, or the defaults if no trial beat them.
+        best_run: its run, at the search's number of epochs.
+        before: the run with the default config.
+        improved: whether a trial beat the defaults.
+        rows: one per trial, in order: trial, hyperparameters, scores.
+        effects: hyperparameter -> rank correlation (Spearman) of its value with OBJECTIVE over the trials; NaN: undefined.
+    """
+
+    best: TrainingConfig
+    best_run: TrainingRun
+    before: TrainingRun
+    improved: bool
+    rows: list[dict]
+    effects: dict[str, float]
+
+    def values(self) -> dict:
+        """Returns what findings.json keeps of the search."""
+        return {
+            "objective": OBJECTIVE,
+            "trials": len(self.rows),
+            "improved": self.improved,
+            "before": _scores(self.before),
+            "after": _scores(self.best_run),
+            "best": asdict(self.best),
+            "effects": self.effects,
+            "rows": self.rows,
+        }
+
+
+def search(
+    defaults: TrainingConfig,
+    before: TrainingRun,
+    sample: Sample,
+    train_trial: TrainTrial,
+    *,
+    max_trials: int,
+    seed: int,
+    directory: Path,
+) -> Search:
+    """Searches, or goes on searching, and returns what was found.
+
+    Args:
+        defaults: the config of `before`.
+        before: the finished run to beat, trained as the trials are.
+        sample: hyperparameters -> config.
+        train_trial: (trial name, config) -> finished run; called again for an unfinished trial after a restart.
+        max_trials: number of trials in all, over all restarts.
+        seed: of the search.
+        directory: KerasTuner's folder; it holds the search's state.
+    """
+    runs: dict[str, TrainingRun] = {}
+    configs: dict[str, TrainingConfig] = {}
+
+    def remember(name: str, config: TrainingConfig) -> TrainingRun:
+        configs[name], runs[name] = config, train_trial(name, config)
+        return runs[name]
+
+    tuner = TrainingTuner(sample, remember, max_trials=max_trials, seed=seed, directory=directory)
+    tuner.search()
+    finished = [trial for trial in tuner.oracle.trials.values() if trial.status == "COMPLETED"]
+    trials = sorted(finished, key=lambda trial: int(trial.trial_id))
+    for trial in trials:  # those of an earlier start: train_trial finds them done
+        if trial_name(trial) not in runs:
+            remember(trial_name(trial), sample(trial.hyperparameters))
+    rows = [_row(trial, runs[trial_name(trial)]) for trial in trials]
+    best = min(runs, key=lambda name: runs[name].metrics[OBJECTIVE])
+    improved = runs[best].metrics[OBJECTIVE] < before.metrics[OBJECTIVE]
+    return Search(
+        best=configs[best] if improved else defaults,
+        best_run=runs[best],
+        before=before,
+        improved=improved,
+        rows=rows,
+        effects={name: _rank_correlation(rows, name) for name in trials[0].hyperparameters.values},
+    )
+
+
+def trial_name(trial) -> str:
+    return f"trial_{int(trial.trial_id):02d}"
+
+
+def _scores(run: TrainingRun) -> dict:
+    gap = run.metrics["train_balanced_accuracy"] - run.metrics["validation_balanced_accuracy"]
+    return {**run.metrics, "gap": gap, "config": run.config}
+
+
+def _row(trial, run: TrainingRun) -> dict:
+    scores = (OBJECTIVE, "validation_accuracy", "validation_balanced_accuracy", "train_accuracy", "train_log_loss")
+    return {"trial": trial_name(trial), **trial.hyperparameters.values} | {name: run.metrics[name] for name in scores}
+
+
+def _rank_correlation(rows: list[dict], name: str) -> float:
+    values = np.array([(row[name], row[OBJECTIVE]) for row in rows])
+    if len(rows) < 3 or (np.ptp(values, axis=0) == 0).any():
+        return float("nan")
+    return float(spearmanr(values).statistic)

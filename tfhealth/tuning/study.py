@@ -1,0 +1,146 @@
+"""The bias-variance study: every capacity on growing parts of the training split, and what that says."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from tfhealth.config import Part2Config
+from tfhealth.data.dataset import DatasetBundle, Split
+from tfhealth.training.diagnosis import RULE, Diagnosis, ScoreDraws, balanced_accuracy_draws, diagnose
+from tfhealth.training.metrics import groups_of, interval
+from tfhealth.training.record import Predictions, TrainingRun
+
+TrainOn = Callable[[str, str, Split], TrainingRun]  # (run name, capacity name, training split) -> finished run
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """One training of the study: balanced accuracy on what it was trained on and on validation, 95 % intervals."""
+
+    model: str
+    examples: int
+    parameters: int
+    train_score: float
+    train_low: float
+    train_high: float
+    validation_score: float
+    validation_low: float
+    validation_high: float
+    validation_log_loss: float
+    validation_roc_auc: float
+    best_epoch: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Change of the chosen capacity's validation score between the two largest parts, with its 95 % interval (paired)."""
+
+    from_examples: int
+    to_examples: int
+    change: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Study:
+    """All trainings, the diagnosis of each capacity on the whole training split, and the capacity chosen.
+
+    chosen: the capacity with the lowest validation log loss on the whole training split.
+    """
+
+    rows: Sequence[StudyRow]
+    runs: dict[str, TrainingRun]  # capacity -> its run on the whole training split
+    diagnoses: dict[str, Diagnosis]
+    chosen: str
+    growth: Growth
+
+    def row_dicts(self) -> list[dict]:
+        return [asdict(row) for row in self.rows]
+
+    def values(self) -> dict:
+        """Returns what findings.json keeps of the study."""
+        return {
+            "rows": self.row_dicts(),
+            "fractions": sorted({row.examples for row in self.rows}),
+            "diagnoses": {
+                name: {**asdict(diagnosis), "verdict": diagnosis.verdict} for name, diagnosis in self.diagnoses.items()
+            },
+            "rule": RULE,
+            "chosen": self.chosen,
+            "growth": asdict(self.growth),
+        }
+
+
+def study_capacities(bundle: DatasetBundle, config: Part2Config, seed: int, train_on: TrainOn) -> Study:
+    """Returns the study; `train_on` trains one capacity on one part of the training split, or loads it.
+
+    The parts are nested, the smallest inside the next, and hold whole groups of every class.
+    """
+    rows, runs, diagnoses, growths = [], {}, {}, {}
+    for capacity in config.capacities:
+        history = []  # (examples, validation draws) of growing parts
+        for fraction in config.size_fractions:
+            part = bundle.train.subset(nested_part(bundle.train, fraction, seed))
+            run = train_on(f"{capacity.name}_{round(100 * fraction):03d}", capacity.name, part)
+            draws = [_draws(run, split, config.bootstrap_draws, seed) for split in ("train", "validation")]
+            rows.append(_row(capacity.name, part, run, *draws))
+            history.append((len(part), draws[1]))
+        runs[capacity.name] = run
+        diagnoses[capacity.name] = diagnose(
+            *draws, desired_score=config.desired_score, tolerated_gap=config.tolerated_gap
+        )
+        growths[capacity.name] = _growth(*history[-2:])
+    chosen = min(runs, key=lambda name: runs[name].metrics["validation_log_loss"])
+    return Study(rows, runs, diagnoses, chosen, growths[chosen])
+
+
+def _growth(smaller: tuple[int, ScoreDraws], larger: tuple[int, ScoreDraws]) -> Growth:
+    """Both were scored on the same bootstrap samples of the validation split, so their draws pair up."""
+    low, high = interval(larger[1].draws - smaller[1].draws)
+    return Growth(smaller[0], larger[0], larger[1].score - smaller[1].score, low, high)
+
+
+def nested_part(split: Split, fraction: float, seed: int) -> np.ndarray:
+    """Returns sorted positions of about `fraction` of the split: whole groups, every class kept in its share.
+
+    A smaller fraction's positions are among a larger one's (same seed), so a curve over sizes adds examples only.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = []
+    groups = groups_of(split.group_ids)
+    label_of_group = np.array([np.bincount(split.y[rows]).argmax() for rows in groups])
+    for label in np.unique(label_of_group):
+        members = rng.permutation(np.flatnonzero(label_of_group == label))
+        keep = max(1, round(fraction * len(members)))
+        chosen += [groups[index] for index in members[:keep]]
+    return np.sort(np.concatenate(chosen))
+
+
+def _draws(run: TrainingRun, split: str, draws: int, seed: int) -> ScoreDraws:
+    predictions = Predictions.load(run.predictions[split], "the same command")
+    return balanced_accuracy_draws(
+        predictions.y_true, predictions.y_pred, predictions.group_ids, draws=draws, seed=seed
+    )
+
+
+def _row(model: str, part: Split, run: TrainingRun, train: ScoreDraws, validation: ScoreDraws) -> StudyRow:
+    train_low, train_high = interval(train.draws)
+    validation_low, validation_high = interval(validation.draws)
+    return StudyRow(
+        model=model,
+        examples=len(part),
+        parameters=run.parameters,
+        train_score=train.score,
+        train_low=train_low,
+        train_high=train_high,
+        validation_score=validation.score,
+        validation_low=validation_low,
+        validation_high=validation_high,
+        validation_log_loss=run.metrics["validation_log_loss"],
+        validation_roc_auc=run.metrics["validation_roc_auc"],
+        best_epoch=run.best_epoch,
+        seconds=run.seconds,
+    )
