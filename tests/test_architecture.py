@@ -37,7 +37,7 @@ OWNERS = {
     "tensorboard": ("training/tracking.py", "training/gradients.py"),
     "tensorflow": ("data/", "training/", "compression/", "run.py"),
     "tensorflow_datasets": ("data/",),
-    "rich": ("console.py",),
+    "rich": ("console.py", "data/download.py"),
     "argparse": ("run.py",),
 }
 # A room that may import these libraries and no others besides the standard library and tfhealth itself.

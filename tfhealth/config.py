@@ -33,7 +33,6 @@ class TrainingConfig:
     balance: float = 0.0
     patience: int = 10
     resolutions: tuple[tuple[int, float], ...] = ()
-    jit_compile: bool = True
 
 
 @dataclass(frozen=True)
@@ -85,8 +84,8 @@ PART2 = {
         phantom_size=1600,
         capacities=(Capacity("resnet8", 4), Capacity("resnet8", 16), Capacity("resnet18", 16)),
         size_fractions=(0.125, 0.25, 0.5, 1.0),
-        study=TrainingConfig(epochs=4, batch_size=32, jit_compile=False),
-        final=TrainingConfig(epochs=8, batch_size=32, jit_compile=False),
+        study=TrainingConfig(epochs=4, batch_size=32),
+        final=TrainingConfig(epochs=8, batch_size=32),
         trials=2,
         bootstrap_draws=300,
     ),

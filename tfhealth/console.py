@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 CONSOLE = Console(stderr=True, highlight=False)
 
@@ -15,16 +15,13 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def progress_bar(title: str, total: int, unit: str = "steps") -> Iterator["Bar"]:
+def progress_bar(title: str, total: int) -> Iterator["Bar"]:
     """Yields a bar to advance; on a terminal it shows time left, elsewhere the title and one closing line."""
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        BarColumn(bar_width=12),
+        TaskProgressColumn(),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=CONSOLE, refresh_per_second=2) as progress:

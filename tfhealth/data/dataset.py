@@ -124,11 +124,22 @@ class DatasetBundle:
         for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
             shared = ids[first] & ids[second]
             if shared:
+                example = str(min(shared))
                 raise UserError(
-                    f"{self.card.name}: {len(shared)} groups, e.g. {min(shared)!r}, are in both the {first} and the "
+                    f"{self.card.name}: {len(shared)} groups, e.g. {example!r}, are in both the {first} and the "
                     f"{second} split; give every {self.card.group_unit} one split, or leave the split column out"
                 )
 
     @property
     def num_classes(self) -> int:
         return len(self.card.class_names)
+
+
+def samples_by_class(split: Split, class_names, *, seed: int, count: int = 6) -> list[dict]:
+    """Returns {"name", "images" (up to count, h, w, 3)} of each class, drawn at random."""
+    rng, rows = np.random.default_rng(seed), []
+    for label, name in enumerate(class_names):
+        members = np.flatnonzero(split.y == label)
+        chosen = np.sort(rng.choice(members, min(count, len(members)), replace=False))
+        rows.append({"name": name, "images": split.x.take(chosen)})
+    return rows

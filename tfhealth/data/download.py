@@ -6,9 +6,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tfhealth.console import CONSOLE
 from tfhealth.errors import UserError
 from tfhealth.paths import atomic_path
 
@@ -39,15 +39,14 @@ def download(url: str, target: Path, md5: str | None = None) -> Path:
 def _fetch(url: str, path: Path) -> str:
     """Returns the MD5 of what was written to `path`."""
     digest = hashlib.md5(usedforsecurity=False)
-    console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         DownloadColumn(),
         TimeRemainingColumn(),
-        console=console,
+        console=CONSOLE,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not CONSOLE.is_terminal,
     )
     with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response, path.open("wb") as file, bar:
         size = response.headers.get("Content-Length")

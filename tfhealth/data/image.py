@@ -1,13 +1,12 @@
 """Image data sets by name: found, decoded once into the cache, opened as a DatasetBundle."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
+from tfhealth.console import progress_bar
 from tfhealth.data import phantom
 from tfhealth.data.cache import (
     PreparedWriter,
@@ -144,16 +143,11 @@ def _prepare(listing: Listing, folder: Path, options: ImageOptions) -> None:
         writer.finish(*_table(kept, replace(listing.card, notes=listing.card.notes + note), options.seed))
 
 
-def _with_progress(listing: Listing) -> Iterable[Example | BadImage]:
-    console = Console(stderr=True)
-    return track(
-        listing.examples,
-        f"preparing {listing.card.name}",
-        total=listing.count,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+def _with_progress(listing: Listing) -> Iterator[Example | BadImage]:
+    with progress_bar(f"Preparing {listing.card.name}", listing.count) as bar:
+        for item in listing.examples:
+            bar.advance()
+            yield item
 
 
 def _bad_note(name: str, bad: list[BadImage], good: int, on_bad: str) -> tuple[str, ...]:

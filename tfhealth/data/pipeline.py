@@ -14,7 +14,7 @@ from tfhealth.data.dataset import Split
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes that leave a dermoscopic diagnosis as it is; strength 0 changes nothing but flips and quarter turns.
+    """Random changes that leave a dermoscopic diagnosis as it is; strength 0 leaves only flips and quarter turns.
 
     A lesion has no up or down: any rotation and mirror image is as likely (Perez et al. 2018, arXiv:1809.01442).
 
@@ -23,7 +23,8 @@ class Augmentation:
         zoom: log range of the scale at strength 1.
         shift: largest shift at strength 1, as a fraction of the image side.
         colour: largest relative change of brightness, contrast, saturation and colour balance at strength 1.
-        mixup: share of the partner image, drawn from [0, mixup / 2]; 0 mixes nothing (Zhang et al. 2018, arXiv:1710.09412).
+        mixup: the partner image's share is drawn from [0, mixup / 2]; 0 mixes nothing (Zhang et al. 2018,
+            arXiv:1710.09412).
     """
 
     strength: float = 1.0
@@ -136,8 +137,9 @@ def augment(images, labels, key, augmentation: Augmentation):
     draws = iter(range(1000))
 
     def uniform(shape, low, high):
-        # A new stream for each draw: the key's second half counts steps, so step it by a large odd number.
-        return tf.random.stateless_uniform(shape, key + [next(draws) * 1_000_003, 0], low, high)
+        # A stream of its own for each draw: far from the seeds that users choose, which are the key's first half.
+        stream = tf.constant([next(draws) * 1_000_003, 0], tf.int64)
+        return tf.random.stateless_uniform(shape, key + stream, low, high)
 
     images = _move(images, uniform, augmentation)
     images = tf.clip_by_value(_recolour(images, uniform, augmentation), 0.0, 255.0)

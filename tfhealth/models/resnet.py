@@ -5,6 +5,7 @@ Convolution, batch normalisation, ReLU, Add and pooling only: everything here ha
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import keras
 from keras import layers
@@ -14,18 +15,30 @@ STEMS = ("small", "medium", "large")
 BATCH_NORM_MOMENTUM = 0.9
 
 Block = Callable[..., keras.KerasTensor]
+PixelStatistics = tuple[Sequence[float], Sequence[float]]
+
+
+class Options(NamedTuple):
+    """What the three builders share; `resnet18` explains each."""
+
+    width: int
+    stem: str
+    dropout: float
+    l2: float
+    pixel_statistics: PixelStatistics | None
 
 
 def resnet8(input_shape, num_classes, *, width=16, stem="medium", dropout=0.0, l2=0.0, pixel_statistics=None):
     """Returns a small uncompiled ResNet: three stages of one basic block. Arguments as for `resnet18`."""
-    return _resnet("resnet8", basic_block, (1, 1, 1), input_shape, num_classes, width, stem, dropout, l2, pixel_statistics)
+    options = Options(width, stem, dropout, l2, pixel_statistics)
+    return _resnet("resnet8", basic_block, (1, 1, 1), input_shape, num_classes, options)
 
 
 def resnet18(input_shape, num_classes, *, width=64, stem="large", dropout=0.0, l2=0.0, pixel_statistics=None):
     """Returns an uncompiled ResNet-18: (n, height, width, 3) pixels in [0, 255] to (n, num_classes) logits.
 
     Args:
-        input_shape: (height, width, channels) of the images.
+        input_shape: (height, width, channels) of the images; None for a side accepts any.
         num_classes: width of the output.
         width: channels of the first stage; He et al. use 64. Each later stage has twice as many.
         stem: "small": 3x3 convolution (images up to about 40 px); "medium": 3x3 with stride 2 (about 64 px);
@@ -38,14 +51,14 @@ def resnet18(input_shape, num_classes, *, width=64, stem="large", dropout=0.0, l
     Raises:
         ValueError: unknown stem.
     """
-    return _resnet("resnet18", basic_block, (2, 2, 2, 2), input_shape, num_classes, width, stem, dropout, l2, pixel_statistics)
+    options = Options(width, stem, dropout, l2, pixel_statistics)
+    return _resnet("resnet18", basic_block, (2, 2, 2, 2), input_shape, num_classes, options)
 
 
 def resnet50(input_shape, num_classes, *, width=64, stem="large", dropout=0.0, l2=0.0, pixel_statistics=None):
     """Returns an uncompiled ResNet-50 (bottleneck blocks). Arguments as for `resnet18`."""
-    return _resnet(
-        "resnet50", bottleneck_block, (3, 4, 6, 3), input_shape, num_classes, width, stem, dropout, l2, pixel_statistics
-    )
+    options = Options(width, stem, dropout, l2, pixel_statistics)
+    return _resnet("resnet50", bottleneck_block, (3, 4, 6, 3), input_shape, num_classes, options)
 
 
 def basic_block(x, channels: int, stride: int, name: str, l2: float):
@@ -70,32 +83,21 @@ def bottleneck_block(x, channels: int, stride: int, name: str, l2: float):
     return layers.ReLU(name=f"{name}_out")(x)
 
 
-def _resnet(
-    name: str,
-    block: Block,
-    stages: Sequence[int],
-    input_shape,
-    num_classes: int,
-    width: int,
-    stem: str,
-    dropout: float,
-    l2: float,
-    pixel_statistics,
-) -> keras.Model:
+def _resnet(name: str, block: Block, stages: Sequence[int], input_shape, num_classes: int, options: Options):
     inputs = keras.Input(input_shape, name="image")
     x = inputs
-    if pixel_statistics is not None:
-        mean, deviation = pixel_statistics
+    if options.pixel_statistics is not None:
+        mean, deviation = options.pixel_statistics
         x = layers.Normalization(mean=mean, variance=[d * d for d in deviation], name="normalization")(x)
-    x = _stem(x, width, stem, l2)
+    x = _stem(x, options.width, options.stem, options.l2)
     for stage, blocks in enumerate(stages, start=1):
         for index in range(1, blocks + 1):
             stride = 2 if stage > 1 and index == 1 else 1
-            x = block(x, width * 2 ** (stage - 1), stride, f"stage{stage}_block{index}", l2)
+            x = block(x, options.width * 2 ** (stage - 1), stride, f"stage{stage}_block{index}", options.l2)
     x = layers.GlobalAveragePooling2D(name="pool")(x)
-    if dropout:
-        x = layers.Dropout(dropout, name="dropout")(x)
-    logits = layers.Dense(num_classes, kernel_regularizer=_penalty(l2), dtype="float32", name="logits")(x)
+    if options.dropout:
+        x = layers.Dropout(options.dropout, name="dropout")(x)
+    logits = layers.Dense(num_classes, kernel_regularizer=_penalty(options.l2), dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name=name)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from tfhealth.audit.findings import Findings
 from tfhealth.config import PART2, Capacity, Part2Config, TrainingConfig
 from tfhealth.console import say
-from tfhealth.data.dataset import DatasetBundle, Split
+from tfhealth.data.dataset import DatasetBundle, Split, samples_by_class
 from tfhealth.data.image import load_image_dataset
 from tfhealth.data.image_source import ImageOptions
 from tfhealth.data.pipeline import pixel_statistics
@@ -19,9 +19,9 @@ from tfhealth.paths import Workspace, keep_settings, read_json
 from tfhealth.report import part2 as report
 from tfhealth.training.evaluate import Evaluation, evaluate, scores_with_intervals, summary
 from tfhealth.training.fit import train
-from tfhealth.training.gradcam import LesionFocus, explain, lesion_focus, samples_by_class
-from tfhealth.training.overhead import measure_tracking_cost
+from tfhealth.training.gradcam import LesionFocus, explain, lesion_focus
 from tfhealth.training.metrics import curves
+from tfhealth.training.overhead import measure_tracking_cost
 from tfhealth.training.record import Predictions, TrainingRun
 from tfhealth.training.tracking import write_hparams, write_png, write_pr_curves, write_text
 from tfhealth.tuning.search import OBJECTIVE, Search, search

@@ -60,7 +60,7 @@ def page(path: Path, height: float, title: str) -> Iterator[Figure]:
 
 @contextmanager
 def panels_page(path: Path, panel_height: float, title: str, count: int) -> Iterator[tuple[Figure, list[Axes]]]:
-    """Yields a page and its `count` panels, three to a line, with one vertical axis for each line."""
+    """Yields a page and its `count` panels, three to a line, sharing the vertical axis."""
     lines, columns = -(-count // 3), min(count, 3)
     with page(path, 0.5 + panel_height * lines, title) as figure:
         panels = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
@@ -210,7 +210,6 @@ def gradient_norms(history: list[dict], path: Path) -> None:
             _mark_zeros(over_depth, depth, norms[row], style["color"])
         _mark_zeros(over_time, steps, norms.min(axis=1, initial=np.inf), GREY)
         over_depth.set_xlabel("layer, from input to output")
-        _tick_stages(over_depth, layers)
         over_depth.legend()
         for ax in (over_time, over_depth):
             ax.set_yscale("log")

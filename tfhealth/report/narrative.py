@@ -43,8 +43,8 @@ def _data(values) -> str:
     names = ", ".join(study["diagnoses"])
     return (
         f"Over- and underfitting were diagnosed on {data['title']} ({data['train']} training, {data['validation']} "
-        f"validation and {data['test']} test {kind}, split by {data['group_unit']}) by training {_count(study['diagnoses'])} "
-        f"capacities ({names}) on {_count(study['fractions'])} sizes of the training split."
+        f"validation and {data['test']} test {kind}, split by {data['group_unit']}) by training "
+        f"{_count(study['diagnoses'])} capacities ({names}) on {_count(study['fractions'])} sizes of the training split."
     )
 
 
@@ -60,9 +60,8 @@ def _diagnosis(values) -> list[str]:
         f"the verdict is {about['verdict']}: {MEANINGS[about['verdict']]}.",
     ]
     verdicts = [
-        f"{name} ({study['diagnoses'][name]['train_score']:.2f} and {study['diagnoses'][name]['validation_score']:.2f}) "
-        f"showed {_verdict(study['diagnoses'][name]['verdict'])}"
-        for name in others
+        f"{name} ({found['train_score']:.2f} and {found['validation_score']:.2f}) showed {_verdict(found['verdict'])}"
+        for name, found in ((name, study["diagnoses"][name]) for name in others)
     ]
     return [*sentences, _sentence(" and ".join(verdicts))]
 
@@ -116,13 +115,11 @@ def _best_regularizer(tuning) -> str:
         )
     worked = min(effects, key=effects.get)
     closing = (
-        f"{_capital(NAMES[worked])} worked best"
-        if effects[worked] <= -CLEAR_ASSOCIATION
-        else "none clearly lowered it"
+        f"{_capital(NAMES[worked])} worked best" if effects[worked] <= -CLEAR_ASSOCIATION else "none clearly lowered it"
     )
     return (
-        f"Among the trials, stronger {NAMES[name].removeprefix('the ')} went with {helped} validation loss (rank correlation "
-        f"{rho:+.2f}); {closing}"
+        f"Among the trials, stronger {NAMES[name].removeprefix('the ')} went with {helped} validation loss (rank "
+        f"correlation {rho:+.2f}); {closing}"
         + (f" ({effects[worked]:+.2f})" if worked != name and closing.endswith("best") else "")
         + f", as far as {tuning['trials']} trials can tell."
     )

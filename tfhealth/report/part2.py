@@ -97,7 +97,9 @@ def _tables(folder: Path, values: Mapping[str, Any]) -> dict[str, str]:
     return {name: f"{name}.csv" for name in tables}
 
 
-def _figures(folder: Path, bundle: DatasetBundle, values: Mapping[str, Any], drawn: Mapping[str, Any]) -> dict[str, str]:
+def _figures(
+    folder: Path, bundle: DatasetBundle, values: Mapping[str, Any], drawn: Mapping[str, Any]
+) -> dict[str, str]:
     """Draws every figure; one that the data cannot fill is left out."""
     names, tuning = bundle.card.class_names, values["tuning"]
     before = {key: values["reliability"]["before"][key] for key in ("confidence", "accuracy", "count", "error")}
@@ -105,7 +107,9 @@ def _figures(folder: Path, bundle: DatasetBundle, values: Mapping[str, Any], dra
         "data": lambda path: image_figures.dataset_samples(drawn["samples"], path),
         "learning_curves": lambda path: figures.learning_curves(drawn["histories"], drawn["best_epochs"], path),
         "sample_size": lambda path: figures.sample_size_curves(values["study"]["rows"], path),
-        "tuning": lambda path: figures.tuning_trials(tuning["rows"], list(tuning["effects"]), tuning["objective"], path),
+        "tuning": lambda path: figures.tuning_trials(
+            tuning["rows"], list(tuning["effects"]), tuning["objective"], path
+        ),
         "regularization": lambda path: figures.before_after(drawn["regularization"], list(SCORES_COMPARED), path),
         "confusion_matrix": lambda path: image_figures.confusion_matrix(values["confusion"], names, path),
         "roc_pr": lambda path: image_figures.roc_and_precision_recall(drawn["curves"], path),

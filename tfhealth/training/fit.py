@@ -74,7 +74,10 @@ def train(
 
 
 def compile_model(model: keras.Model, config: TrainingConfig, train_split: Split, num_classes: int) -> None:
-    """Compiles with AdamW, cosine schedule with linear warm-up, and the (logit-adjusted) cross-entropy."""
+    """Compiles with AdamW, cosine schedule with linear warm-up, and the (logit-adjusted) cross-entropy.
+
+    Without XLA: on a CPU it trains small images up to 2 times slower than oneDNN's kernels, and traces longer.
+    """
     steps = steps_per_epoch(train_split, config.batch_size)
     warmup = min(config.warmup_epochs, max(config.epochs - 1, 0)) * steps
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -89,7 +92,7 @@ def compile_model(model: keras.Model, config: TrainingConfig, train_split: Split
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     shares = np.bincount(train_split.y, minlength=num_classes) / len(train_split)
     loss = LogitAdjustedCrossentropy(shares, config.balance, config.label_smoothing)
-    model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=config.jit_compile)
+    model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
 
 
 def first_full_epoch(config: TrainingConfig) -> int:
@@ -140,7 +143,9 @@ class _ProgressBar(keras.callbacks.Callback):
         self.bar.advance()
 
     def on_epoch_end(self, epoch, logs=None):
-        note = f"epoch {epoch + 1}/{self.epochs}: train {logs['train_accuracy']:.3f} validation {logs['val_accuracy']:.3f}"
+        note = (
+            f"epoch {epoch + 1}/{self.epochs}: train {logs['train_accuracy']:.3f} validation {logs['val_accuracy']:.3f}"
+        )
         self.bar.advance(0, note)
 
 

@@ -65,7 +65,7 @@ def mass_inside(heat: np.ndarray, masks: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class LesionFocus:
-    """inside (n,): Grad-CAM mass inside each lesion mask, NaN where undefined; area (n,): the mask's share of the image."""
+    """Grad-CAM mass inside each lesion mask, (n,), NaN where undefined, and the mask's share of the image, (n,)."""
 
     inside: np.ndarray
     area: np.ndarray
@@ -101,16 +101,6 @@ def lesion_focus(model: keras.Model, split: Split, classes: np.ndarray) -> Lesio
         inside.append(mass_inside(grad_cam(model, split.x.take(rows), classes[rows]), masks))
         area.append(masks.mean((1, 2)))
     return LesionFocus(np.concatenate(inside), np.concatenate(area))
-
-
-def samples_by_class(split: Split, class_names, *, seed: int, count: int = 6) -> list[dict]:
-    """Returns {"name", "images" (up to count, h, w, 3)} of each class, drawn at random."""
-    rng, rows = np.random.default_rng(seed), []
-    for label, name in enumerate(class_names):
-        members = np.flatnonzero(split.y == label)
-        chosen = np.sort(rng.choice(members, min(count, len(members)), replace=False))
-        rows.append({"name": name, "images": split.x.take(chosen)})
-    return rows
 
 
 def explain(model: keras.Model, split: Split, predictions: Predictions, chosen: np.ndarray, class_names) -> list[dict]:

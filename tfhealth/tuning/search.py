@@ -56,7 +56,7 @@ class Search:
         before: the run with the default config.
         improved: whether a trial beat the defaults.
         rows: one per trial, in order: trial, hyperparameters, scores.
-        effects: hyperparameter -> rank correlation (Spearman) of its value with OBJECTIVE over the trials; NaN: undefined.
+        effects: hyperparameter -> Spearman's rank correlation of its value with OBJECTIVE over the trials, or NaN.
     """
 
     best: TrainingConfig

@@ -35,7 +35,7 @@ class StudyRow:
 
 @dataclass(frozen=True)
 class Growth:
-    """Change of the chosen capacity's validation score between the two largest parts, with its 95 % interval (paired)."""
+    """Change of the chosen capacity's validation score between the two largest parts, with its paired interval."""
 
     from_examples: int
     to_examples: int

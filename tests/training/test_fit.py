@@ -1,0 +1,137 @@
+import json
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from tfhealth.config import TrainingConfig
+from tfhealth.data.dataset import Rows, Split
+from tfhealth.models.resnet import resnet8
+from tfhealth.training import fit
+from tfhealth.training.fit import first_full_epoch, resolution_at, train
+from tfhealth.training.predict import mirrored_logits, predict_logits
+from tfhealth.training.record import Predictions, TrainingRun
+
+CONFIG = TrainingConfig(epochs=4, batch_size=16, dropout=0.2, mixup=0.2, patience=2)
+
+
+def make_split(n, seed):
+    """Two classes told apart by brightness, so a few steps learn something."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, n).astype(np.int32)
+    images = rng.integers(0, 120, (n, 16, 16, 3)) + 90 * y[:, None, None, None]
+    ids = np.array([f"{seed}-{i}" for i in range(n)])
+    return Split(Rows(images.astype(np.uint8)), y, ids, ids, {"sex": np.where(y == 1, "female", "male")})
+
+
+TRAIN, VALIDATION = make_split(64, 1), make_split(32, 2)
+
+
+def build(config):
+    statistics = ([100.0] * 3, [60.0] * 3)
+    return resnet8((None, None, 3), 2, width=4, dropout=config.dropout, l2=config.l2, pixel_statistics=statistics)
+
+
+def run(folder, config=CONFIG, **more):
+    options = {"num_classes": 2, "seed": 3, "folder": folder, "log_dir": folder / "logs"}
+    return train("toy", build, TRAIN, VALIDATION, config, **(options | more))
+
+
+class KilledError(Exception):
+    """Stands for a kill: nothing in the package catches it."""
+
+
+class KillAfter(keras.callbacks.Callback):
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.epoch:
+            raise KilledError
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    return run(folder, gradients=True)
+
+
+def test_killed_training_ends_with_the_very_weights_of_an_undisturbed_one(finished, tmp_path, monkeypatch):
+    plain = fit.tracking_callbacks
+    killer = lambda log_dir, gradients: [KillAfter(2), *plain(log_dir, gradients=gradients)]  # noqa: E731
+    monkeypatch.setattr(fit, "tracking_callbacks", killer)
+    with pytest.raises(KilledError):
+        run(tmp_path, gradients=True)
+    assert not (tmp_path / "run.json").exists()
+    monkeypatch.setattr(fit, "tracking_callbacks", plain)
+    resumed = run(tmp_path, gradients=True)
+    assert resumed.history == finished.history
+    for first, second in zip(weights(finished), weights(resumed), strict=True):
+        np.testing.assert_array_equal(first, second)
+    assert (tmp_path / "gradients.json").read_text() == (finished.model_path.parent / "gradients.json").read_text()
+
+
+def weights(training_run):
+    return keras.saving.load_model(training_run.model_path, compile=False).get_weights()
+
+
+def test_finished_training_is_loaded_not_repeated(finished, monkeypatch):
+    monkeypatch.setattr(fit, "compile_model", lambda *_: pytest.fail("trained again"))
+    assert run(finished.model_path.parent) == finished
+
+
+def test_saved_predictions_are_those_of_the_saved_model(finished):
+    model = keras.saving.load_model(finished.model_path, compile=False)
+    saved = Predictions.load(finished.predictions["validation"], "never")
+    logits = predict_logits(model, VALIDATION)
+    np.testing.assert_allclose(saved.y_prob[:, 1], 1 / (1 + np.exp(logits[:, 0] - logits[:, 1])), atol=1e-5)
+    assert (saved.sensitive_features["sex"] == VALIDATION.sensitive_features["sex"]).all()
+
+
+def test_best_epoch_has_the_lowest_validation_loss_and_its_weights_are_kept(finished):
+    losses = finished.history["val_loss"]
+    assert finished.best_epoch == int(np.argmin(losses)) + 1
+    assert finished.metrics["validation_log_loss"] == pytest.approx(min(losses), abs=1e-4)  # float32, other batches
+
+
+def test_early_stopping_ends_a_training_that_no_longer_improves(tmp_path):
+    # A learning rate of zero: nothing improves after the first epoch.
+    stopped = run(tmp_path, replace(CONFIG, epochs=30, learning_rate=0.0, patience=2, dropout=0.0))
+    assert len(stopped.history["val_loss"]) < 30
+
+
+def test_run_record_names_versions_and_sizes(finished):
+    plain = json.loads((finished.model_path.parent / "run.json").read_text())
+    assert plain["versions"]["keras"] == keras.__version__
+    assert plain["config"]["train_examples"] == 64
+    assert plain["model_path"] == "model.keras"  # relative: the folder can be moved
+    assert TrainingRun.load(finished.model_path.parent, "never") == finished
+
+
+def test_saved_model_holds_no_optimizer(finished):
+    assert getattr(keras.saving.load_model(finished.model_path), "optimizer", None) is None
+
+
+def test_predictions_are_unchanged_by_the_order_and_number_of_examples(finished):
+    model = keras.saving.load_model(finished.model_path, compile=False)
+    some = np.array([5, 2, 9])
+    np.testing.assert_allclose(
+        predict_logits(model, VALIDATION.subset(some)), predict_logits(model, VALIDATION)[some], atol=1e-5
+    )
+
+
+def test_mirrored_logits_do_not_change_when_the_image_is_turned(finished):
+    model = keras.saving.load_model(finished.model_path, compile=False)
+    images = VALIDATION.x.take(slice(0, 4))
+    turned = Split(Rows(np.rot90(images, 1, (1, 2)).copy()), *(VALIDATION.y[:4],), *(np.arange(4).astype(str),) * 2)
+    np.testing.assert_allclose(
+        mirrored_logits(model, turned), mirrored_logits(model, VALIDATION.subset(np.arange(4))), atol=1e-4
+    )
+
+
+def test_resolutions_grow_towards_full_size():
+    config = replace(CONFIG, epochs=10, resolutions=((32, 0.5), (48, 0.2)))
+    assert [resolution_at(config, epoch) for epoch in range(10)] == [32] * 5 + [48] * 2 + [None] * 3
+    assert first_full_epoch(config) == 7

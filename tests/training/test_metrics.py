@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from tfhealth.training.metrics import (
+    bootstrap_intervals,
+    class_scores,
+    classification_scores,
+    confusion_counts,
+    curves,
+    expected_calibration_error,
+    groups_of,
+    interval,
+)
+
+
+def predictions(n=400, k=4, seed=0):
+    rng = np.random.default_rng(seed)
+    y_prob = rng.dirichlet(np.ones(k), n)
+    y_true = np.array([rng.choice(k, p=row) for row in y_prob])
+    return y_true, y_prob
+
+
+def test_calibration_error_by_hand_on_four_points():
+    # Two bins of ten are filled: confidence 0.95 with accuracy 1/2, confidence 0.65 with accuracy 1.
+    y_prob = np.array([[0.95, 0.05], [0.95, 0.05], [0.65, 0.35], [0.65, 0.35]])
+    y_true = np.array([0, 1, 0, 0])
+    assert expected_calibration_error(y_true, y_prob, bins=10) == pytest.approx((0.45 * 2 + 0.35 * 2) / 4)
+
+
+def test_calibration_error_of_nothing_is_undefined():
+    assert np.isnan(expected_calibration_error(np.array([], int), np.zeros((0, 2))))
+
+
+def test_scores_equal_scikit_learn():
+    y_true, y_prob = predictions()
+    scores, y_pred = classification_scores(y_true, y_prob), y_prob.argmax(1)
+    assert scores["accuracy"] == pytest.approx(sk.accuracy_score(y_true, y_pred))
+    assert scores["balanced_accuracy"] == pytest.approx(sk.balanced_accuracy_score(y_true, y_pred))
+    assert scores["f1_macro"] == pytest.approx(sk.f1_score(y_true, y_pred, average="macro"))
+    assert scores["roc_auc"] == pytest.approx(sk.roc_auc_score(y_true, y_prob, multi_class="ovr"))
+    assert scores["log_loss"] == pytest.approx(sk.log_loss(y_true, y_prob))
+    onehot = np.eye(4)[y_true]
+    assert scores["average_precision"] == pytest.approx(sk.average_precision_score(onehot, y_prob))
+
+
+def test_absent_class_is_left_out_of_the_means_and_undefined_in_its_row():
+    y_true, y_prob = predictions()
+    y_true = np.where(y_true == 3, 0, y_true)
+    assert np.isfinite(classification_scores(y_true, y_prob)["roc_auc"])
+    row = class_scores(y_true, y_prob, "abcd")[3]
+    assert row["support"] == 0
+    assert all(np.isnan(row[name]) for name in ("recall", "f1", "roc_auc", "average_precision"))
+
+
+def test_class_never_predicted_has_no_precision_but_recall_zero():
+    row = class_scores(np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]]), "ab")[1]
+    assert np.isnan(row["precision"])
+    assert row["recall"] == 0
+
+
+def test_probabilities_that_do_not_sum_to_one_are_refused():
+    with pytest.raises(ValueError, match="sum to 1"):
+        classification_scores(np.array([0]), np.array([[0.5, 0.1]]))
+
+
+def test_label_out_of_range_is_refused():
+    with pytest.raises(ValueError, match="outside"):
+        classification_scores(np.array([2]), np.array([[0.5, 0.5]]))
+
+
+def test_interval_covers_the_truth_about_as_often_as_it_says():
+    """Coverage of the accuracy over 200 data sets of known accuracy 0.8, groups of two identical examples."""
+    covered = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        correct = np.repeat(rng.random(60) < 0.8, 2)
+        y_prob = np.where(correct[:, None], [[0.9, 0.1]], [[0.1, 0.9]])
+        score = lambda y, p: {"accuracy": float(np.mean(p.argmax(1) == y))}  # noqa: E731
+        low, high = bootstrap_intervals(
+            np.zeros(120, int), y_prob, np.repeat(np.arange(60), 2), score, draws=200, seed=seed
+        )["accuracy"]
+        covered += low <= 0.8 <= high
+    assert covered / 200 > 0.88  # 0.95 less the percentile method's shortfall at 60 groups and 4 binomial errors
+
+
+def test_intervals_are_wider_when_examples_come_in_groups():
+    y_true, y_prob = predictions(n=100)
+    doubled = np.repeat(y_true, 4), np.repeat(y_prob, 4, axis=0)
+    together = bootstrap_intervals(*doubled, np.repeat(np.arange(100), 4), draws=300)["accuracy"]
+    apart = bootstrap_intervals(*doubled, np.arange(400), draws=300)["accuracy"]
+    assert np.diff(together) > 1.5 * np.diff(apart)  # theory: 2 times
+
+
+def test_groups_hold_every_position_once():
+    ids = np.array(["b", "a", "b", "c"])
+    assert [rows.tolist() for rows in groups_of(ids)] == [[1], [0, 2], [3]]
+
+
+def test_interval_of_undefined_values_is_undefined():
+    assert np.isnan(interval([np.nan, np.nan])).all()
+
+
+def test_confusion_rows_are_true_classes():
+    assert confusion_counts(np.array([0, 0, 1]), np.array([0, 1, 1]), 3).tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
+
+
+def test_curves_leave_out_a_class_that_does_not_occur():
+    rows = curves(np.array([0, 1, 0]), np.array([[0.8, 0.2, 0], [0.3, 0.7, 0], [0.6, 0.4, 0]]), "abc")
+    assert [row["name"] for row in rows] == ["a", "b"]
+    assert rows[0]["roc_auc"] == 1.0

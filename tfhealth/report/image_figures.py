@@ -1,0 +1,185 @@
+"""Figures of a classifier's predictions and of its images, drawn under the same rules as `figures`."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from PIL import Image
+
+from tfhealth.report.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, page
+
+CLASS_STYLES = [
+    {"color": color, "linestyle": line}
+    for line in ("-", "--", ":")
+    for color in ("black", ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE)
+]
+EXAMPLES_PER_LINE = 5
+HEAT_COLORS = matplotlib.colormaps["viridis"]
+HEAT_OPACITY = 0.75  # of the highest heat; none where there is no heat
+MAX_SIDE = 96  # pixels an image is drawn with: keeps the files small, and is 90 per inch at the size drawn
+LONGEST_NAME = 17  # characters that fit over an image of the grid
+UNIT_TICKS = np.linspace(0, 1, 6)
+
+
+def read_rgb(path: Path) -> np.ndarray:
+    """Returns the picture in a file as (h, w, 3) uint8, as TensorBoard takes it."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def confusion_matrix(counts: np.ndarray, class_names: list[str], path: Path) -> None:
+    """Draws how many examples of each true class (rows) were given each class: count, and percent of the row as colour.
+
+    Args:
+        counts: (k, k) int, rows true, columns predicted; a row without examples stays grey. Legible up to k = 12.
+        class_names: (k,) names.
+        path: the PNG file.
+    """
+    counts = np.asarray(counts)
+    totals = counts.sum(axis=1, keepdims=True)
+    share = np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
+    size = 8 if len(counts) <= 8 else 6.5
+    with page(path, 5.4, "Confusion matrix: examples, and percent of the true class") as figure:
+        ax = figure.subplots()
+        ax.set_facecolor("#E5E5E5")
+        image = ax.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        for (row, column), value in np.ndenumerate(share):
+            text = f"{counts[row, column]:,}" + (f"\n{100 * value:.0f} %" if totals[row] else "")
+            color = "white" if value > 0.55 else "black"
+            ax.text(column, row, text, ha="center", va="center", color=color, fontsize=size, linespacing=1.1)
+        ticks = range(len(counts))
+        ax.set_xticks(ticks, class_names, rotation=45 if max(map(len, class_names)) > 6 else 0)
+        ax.set_yticks(ticks, [f"{name} (n = {n:,})" for name, n in zip(class_names, totals[:, 0], strict=True)])
+        ax.set(xlabel="predicted class", ylabel="true class")
+        ax.grid(visible=False)
+        ax.tick_params(length=0)
+        figure.colorbar(image, ax=ax, label="fraction of the true class", pad=0.01, aspect=30, ticks=UNIT_TICKS)
+
+
+def roc_and_precision_recall(curves: list[dict], path: Path) -> None:
+    """Draws ROC and precision-recall curves, one class against the rest, with the areas in the legends.
+
+    Args:
+        curves: per class name, fpr, tpr, roc_auc, recall, precision, average_precision, and prevalence: the precision
+            of guessing, a mark on the right edge. A class with an undefined area has no line. At most 21 classes.
+        path: the PNG file.
+    """
+    with page(path, 3.4 + 0.16 * len(curves), "ROC and precision-recall curves, each class against the rest") as figure:
+        roc, precision_recall = figure.subplots(1, 2)
+        roc.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=(0, (2, 2)))
+        for curve, style in zip(curves, CLASS_STYLES[: len(curves)], strict=True):
+            _draw_curve(roc, curve, "fpr", "tpr", "roc_auc", style)
+            _draw_curve(precision_recall, curve, "recall", "precision", "average_precision", style)
+            if curve["prevalence"] is not None:
+                precision_recall.plot([1.02, 1.06], [curve["prevalence"]] * 2, clip_on=False, color=style["color"])
+        roc.set(title="ROC, with the area under it", xlabel="false positive rate", ylabel="true positive rate")
+        precision_recall.set(
+            title="Precision-recall, with average precision\n(right edge: prevalence)", xlabel="recall", ylabel="precision"
+        )
+        for ax in (roc, precision_recall):
+            ax.set(xlim=(0, 1), ylim=(0, 1.01), xticks=UNIT_TICKS, yticks=UNIT_TICKS, box_aspect=1)
+            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), handlelength=2.4)
+
+
+def reliability(before: dict, after: dict, path: Path) -> None:
+    """Draws accuracy against confidence before and after temperature scaling, and how many examples each bin holds.
+
+    Args:
+        before: confidence, accuracy and count, each (bins,) over equal-width bins of [0, 1], NaN in empty bins; error:
+            the expected calibration error.
+        after: the same, and temperature.
+        path: the PNG file.
+    """
+    titles = (
+        f"before: expected calibration error {_number(before['error'])}",
+        f"after (temperature {_number(after['temperature'], 2)}): {_number(after['error'])}",
+    )
+    with page(path, 4.3, "Accuracy by confidence, before and after temperature scaling") as figure:
+        panels = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(3, 1))
+        for (top, bottom), curve, title in zip(panels.T, (before, after), titles, strict=True):
+            confidence, accuracy = (np.array(curve[key], float) for key in ("confidence", "accuracy"))
+            top.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=(0, (2, 2)), label="accuracy = confidence")
+            top.vlines(confidence, confidence, accuracy, color=VERMILLION, linewidth=1, label="gap")
+            top.plot(confidence, accuracy, "o-", color=BLUE, markersize=4, label="accuracy of the bin")
+            top.set(title=title, xlim=(0, 1), ylim=(0, 1), yticks=UNIT_TICKS)
+            bins = len(confidence)
+            bottom.bar((np.arange(bins) + 0.5) / bins, curve["count"], 0.9 / bins, color=SKY)
+            bottom.set(xlabel="confidence", xticks=UNIT_TICKS)
+        panels[0, 0].legend(loc="upper left")
+        panels[0, 0].set_ylabel("accuracy")
+        panels[1, 0].set_ylabel("examples")
+
+
+def predictions_grid(examples: list[dict], path: Path) -> None:
+    """Draws examples five to a line: what was true and what predicted, the image, and below it the Grad-CAM overlay.
+
+    Args:
+        examples: image (h, w, 3) uint8, heatmap (h, w) in [0, 1] (None or not finite: no overlay), mask (h, w) or None
+            (above 0 inside, drawn as an outline), true_name, predicted_name, probability, correct.
+        path: the PNG file.
+    """
+    lines = -(-len(examples) // EXAMPLES_PER_LINE)
+    title = "Test images with true class, predicted class and its probability; Grad-CAM below each"
+    with page(path, 0.75 + 3.0 * lines, title) as figure:
+        panels = figure.subplots(2 * lines, EXAMPLES_PER_LINE, squeeze=False)
+        for ax in panels.flat:
+            ax.set_axis_off()
+        for i, example in enumerate(examples):
+            line, column = divmod(i, EXAMPLES_PER_LINE)
+            _draw_example(panels[2 * line, column], panels[2 * line + 1, column], example)
+        heat = ScalarMappable(cmap=HEAT_COLORS)
+        figure.colorbar(heat, ax=panels, location="bottom", aspect=60, pad=0.01, ticks=UNIT_TICKS, label="Grad-CAM")
+        if any(example["mask"] is not None for example in examples):
+            handle = Line2D([], [], color="black", linewidth=1, label="outline of the lesion mask")
+            figure.legend(handles=[handle], loc="outside lower left")
+
+
+def dataset_samples(examples: list[dict], path: Path) -> None:
+    """Draws a line of sample images for each class.
+
+    Args:
+        examples: name and images (m, h, w, 3) uint8 per class; h and w the same for all, m may differ.
+        path: the PNG file.
+    """
+    columns = max(len(example["images"]) for example in examples)
+    tiles = [[_reduced(image) for image in example["images"]] for example in examples]
+    height, width = next(tile.shape[:2] for line in tiles for tile in line)
+    gap = max(2, width // 24)
+    canvas = np.full((len(tiles) * (height + gap), columns * (width + gap), 3), 255, np.uint8)
+    for row, line in enumerate(tiles):
+        for column, tile in enumerate(line):
+            top, left = row * (height + gap), column * (width + gap)
+            canvas[top : top + height, left : left + width] = tile
+    inches = min(0.9, (WIDTH_INCHES - 1) / columns) * (height + gap) / (width + gap)
+    with page(path, 0.4 + inches * len(tiles), "Sample images by class") as figure:
+        ax = figure.subplots()
+        ax.imshow(canvas, interpolation="nearest", anchor="W")
+        ax.set_yticks(np.arange(len(tiles)) * (height + gap) + height / 2, [example["name"] for example in examples])
+        ax.set_xticks([])
+        ax.grid(visible=False)
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+
+
+def _draw_curve(ax: Axes, curve: dict, x: str, y: str, area: str, style: dict) -> None:
+    label = f"{curve['name']}  {_number(curve[area])}"
+    defined = curve[area] is not None and np.isfinite(curve[area])
+    ax.plot(curve[x] if defined else [], curve[y] if defined else [], label=label, **style)
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return "undefined" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
+
+
+def _draw_example(above: Axes, below: Axes, example: dict) -> None:
+    """Draws one example of the grid: text and image in the axes `above`, the overlay in the axes `below`."""
+    verdict, color = ("correct", BLUE) if example["correct"] else ("WRONG", VERMILLION)
+    names = [_shortened(example[key]) for key in ("true_name", "predicted_name")]
+    above.set_title(f"true {names[0]}\npred. {names[1]}, {_number(example['probability'], 2)}", fontsize=8, pad=3)
+    image = _reduced(example["image"])
+    above.imshow(image, interpolation="nearest")
+    above.text(0, 1, verdict)
