@@ -1,7 +1,8 @@
 """The charts of the report as PNG files: numbers come in ready-made, only where a mark goes is worked out here.
 
-Every function draws on a `Figure` of its own (no pyplot, nothing shared between figures) and writes atomically. None and
-NaN mean "undefined": left out or marked as such, never drawn as 0. Colours: Okabe and Ito 2008, "Color Universal Design".
+Every function draws on a `Figure` of its own (no pyplot, nothing shared between figures) and writes atomically.
+None and NaN mean "undefined": left out or marked as such, never drawn as 0.
+Colours that the colour-blind can tell apart: Okabe and Ito 2008, "Color Universal Design".
 """
 
 from collections.abc import Iterator
@@ -11,17 +12,19 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from PIL import Image
 
 from tfhealth.paths import atomic_path
 
 WIDTH_INCHES, DPI = 6.5, 200  # the text width of an A4 page; fine enough for print
-MAX_BYTES = 300_000  # a larger file (photographs) is reduced to 256 colours
+MAX_BYTES = 300_000  # a larger file (photographs) gets coarser colours
 ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#6E6E6E"
+PLAIN = {"facecolor": "white", "linewidth": 0, "pad": 1}  # behind text that would lie on a grid line
 TRAIN, VALIDATION = {"color": BLUE, "linestyle": "--"}, {"color": VERMILLION, "linestyle": "-"}
 PARTS = (("train", "training", TRAIN), ("validation", "validation", VALIDATION))
 STYLE = {
@@ -54,8 +57,7 @@ def page(path: Path, height: float, title: str) -> Iterator[Figure]:
         figure.suptitle(title, x=0.01, horizontalalignment="left", fontweight="bold")
         yield figure
         figure.savefig(temporary, dpi=DPI)
-        if temporary.stat().st_size > MAX_BYTES:
-            Image.open(temporary).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(temporary, optimize=True)
+        _reduce_colors(temporary)
 
 
 @contextmanager
@@ -67,6 +69,12 @@ def panels_page(path: Path, panel_height: float, title: str, count: int) -> Iter
         for unused in panels[count:]:
             unused.remove()
         yield figure, list(panels[:count])
+
+
+def read_rgb(path: Path) -> np.ndarray:
+    """Returns the picture in a file as (h, w, 3) uint8, as TensorBoard takes it."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def words(name: str) -> str:
@@ -86,7 +94,8 @@ def learning_curves(histories: dict[str, dict[str, list[float]]], best_epochs: d
                     ax.plot(np.arange(1, len(values) + 1), values, marker=marker, label=label, **style)
                 if best:
                     ax.axvline(best, color=GREY, linewidth=0.8, linestyle=":", label="best epoch")
-                ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+                ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+                ax.set_xlim(left=0.5)
             column[0].set_title(f"{name} (best epoch: {best})" if best else name)
             column[1].set_xlabel("epoch")
         panels[0, 0].set_ylabel("loss")
@@ -98,7 +107,7 @@ def sample_size_curves(rows: list[dict], path: Path, *, score_name: str = "balan
     """Draws a score against the number of training examples, a panel per model, with its interval as a band.
 
     Args:
-        rows: model, examples, and train_score, train_low, train_high, validation_score, validation_low, validation_high.
+        rows: model, examples, train_score, train_low, train_high, validation_score, validation_low, validation_high.
         path: the PNG file.
         score_name: what the score is, for the axis.
     """
@@ -142,7 +151,9 @@ def tuning_trials(rows: list[dict], hyperparameters: list[str], objective: str, 
             x = _place_on_axis(ax, [rows[i][name] for i in used])
             done = np.isfinite(scores[used])
             ax.plot(x[done], scores[used][done], "o", color=BLUE, alpha=0.6, markersize=4, label="trial")
-            ax.plot(x[used == best], scores[used[used == best]], "D", color=VERMILLION, markersize=6, label="best trial")
+            ax.plot(
+                x[used == best], scores[used[used == best]], "D", color=VERMILLION, markersize=6, label="best trial"
+            )
             if not done.all():
                 edge = {"transform": ax.get_xaxis_transform(), "clip_on": False}
                 ax.plot(x[~done], np.ones((~done).sum()), "x", color="black", markersize=5, label="no result", **edge)
@@ -184,7 +195,7 @@ def class_scores(rows: list[dict], path: Path) -> None:
 
 
 def gradient_norms(history: list[dict], path: Path) -> None:
-    """Draws the gradient's L2 norm per layer, by training step and by depth. A norm of 0 is a triangle on the lower edge.
+    """Draws the gradient's L2 norm per layer, by training step and by depth; a 0 is a triangle on the edge.
 
     Args:
         history: {"step": int, "norms": {layer name: float}} per recorded step, layers from input to output.
@@ -193,27 +204,40 @@ def gradient_norms(history: list[dict], path: Path) -> None:
     layers = list(dict.fromkeys(name for entry in history for name in entry["norms"]))
     steps = np.array([entry["step"] for entry in history])
     norms = np.array([[entry["norms"].get(name) for name in layers] for entry in history], float)  # (steps, layers)
+    drawn = np.where(norms > 0, norms, np.nan)  # a logarithmic axis has no 0
     with page(path, 5.2, "L2 norm of the gradient of each layer") as figure:
-        over_time, over_depth = figure.subplots(2, 1)
+        panels = figure.subplot_mosaic([["time", "colors"], ["depth", "."]], width_ratios=(50, 1))
+        over_time, over_depth = panels["time"], panels["depth"]
         depth = np.arange(1, len(layers) + 1)
-        lines = LineCollection(
-            [np.column_stack([steps, column]) for column in _positive(norms).T], array=depth, linewidths=0.8, alpha=0.8
-        )
-        over_time.add_collection(lines)
-        bar = figure.colorbar(lines, ax=over_time, pad=0.01, aspect=25)
+        colors = ScalarMappable(Normalize(1, max(2, len(layers))), "viridis")
+        for i, column in zip(depth, drawn.T, strict=True):
+            marker = "o" if len(steps) == 1 else ""
+            over_time.plot(steps, column, color=colors.to_rgba(i), linewidth=0.8, alpha=0.8, marker=marker)
+        bar = figure.colorbar(colors, cax=panels["colors"])
         ends = sorted({1, (1 + len(layers)) // 2, len(layers)})
         bar.set_ticks(ends, labels=[layers[i - 1] for i in ends])
         over_time.set_xlabel("training step")
         for row, label, style in ((0, "first", VALIDATION), (-1, "last", TRAIN)):
             label = f"{label} recorded step ({steps[row]:,})"
-            over_depth.plot(depth, _positive(norms[row]), marker="o", markersize=2.5, label=label, **style)
+            over_depth.plot(depth, drawn[row], marker="o", markersize=2.5, label=label, **style)
             _mark_zeros(over_depth, depth, norms[row], style["color"])
         _mark_zeros(over_time, steps, norms.min(axis=1, initial=np.inf), GREY)
         over_depth.set_xlabel("layer, from input to output")
         over_depth.legend()
+        over_depth.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         for ax in (over_time, over_depth):
             ax.set_yscale("log")
             ax.set_ylabel("gradient norm")
+
+
+def _reduce_colors(path: Path) -> None:
+    """Rounds a PNG's colours to steps of 4, 8 or 16, the first that brings it below MAX_BYTES; white stays white."""
+    pixels = read_rgb(path)
+    for step in (4, 8, 16):
+        if path.stat().st_size <= MAX_BYTES:
+            return
+        rounded = np.minimum(np.round(pixels / step) * step, 255).astype(np.uint8)
+        Image.fromarray(rounded).save(path, optimize=True)
 
 
 def _capitalized(name: str) -> str:
@@ -242,11 +266,15 @@ def _place_on_axis(ax: Axes, values: list) -> np.ndarray:
         ax.set_xticks(range(len(choices)), [f"{choice:g}" if numeric else str(choice) for choice in choices])
         ax.set_xlim(-0.5, max(len(choices), 1) - 0.5)
         return np.array([choices.index(value) for value in values], float)
-    if wide and len(positive) == len(values):
-        ax.set_xscale("log")
-    elif wide:
+    if wide and len(positive) < len(values):
         ax.set_xscale("symlog", linthresh=min(positive))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.xaxis.set_major_formatter("{x:g}")
+    elif wide:
+        ax.set_xscale("log")
+        subdivided = max(positive) < 1000 * min(positive)  # else the powers of ten are ticks enough
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 3) if subdivided else (1,)))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_locator(NullLocator())
     return np.array(values, float)
 
 
@@ -254,22 +282,19 @@ def _dot_rows(ax: Axes, intervals: list, names: list[str]) -> None:
     """Draws (value, low, high) triples from top to bottom, the value beside; a hollow dot has no interval."""
     for row, (value, low, high) in enumerate(np.array(intervals, float).reshape(-1, 3)):
         if not np.isfinite(value):
-            ax.text(0.03, row, "undefined", color=GREY, va="center", transform=ax.get_yaxis_transform())
+            ax.text(0.03, row, "undefined", color=GREY, va="center", transform=ax.get_yaxis_transform(), bbox=PLAIN)
             continue
         whole = np.isfinite([low, high]).all()
         if whole:
             ax.plot([low, high], [row, row], color=BLUE)
-        ax.plot(value, row, "o", color=BLUE, markersize=4.5, markerfacecolor=BLUE if whole else "white")
+        ax.plot(value, row, "o", color=BLUE, markersize=4.5, mfc=BLUE if whole else "white", clip_on=False)
         ax.annotate(f"{value:.3f}", (value, row), (0, 4), textcoords="offset points", ha="center", fontsize=7)
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.7)
 
 
-def _positive(norms: np.ndarray) -> np.ndarray:
-    return np.where(norms > 0, norms, np.nan)  # a logarithmic axis has no 0
-
-
 def _mark_zeros(ax: Axes, x: np.ndarray, norms: np.ndarray, color: str) -> None:
     zeros = x[norms == 0]
-    transform = ax.get_xaxis_transform()
-    ax.plot(zeros, np.zeros(len(zeros)), "v", color=color, markersize=5, transform=transform, clip_on=False)
+    if len(zeros):  # an empty line without clipping would still claim room in the layout
+        edge = {"transform": ax.get_xaxis_transform(), "clip_on": False}
+        ax.plot(zeros, np.zeros(len(zeros)), "v", color=color, markersize=5, **edge)

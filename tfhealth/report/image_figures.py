@@ -6,11 +6,10 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from tfhealth.report.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, page
+from tfhealth.report.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, WIDTH_INCHES, page
 
 CLASS_STYLES = [
     {"color": color, "linestyle": line}
@@ -19,16 +18,11 @@ CLASS_STYLES = [
 ]
 EXAMPLES_PER_LINE = 5
 HEAT_COLORS = matplotlib.colormaps["viridis"]
-HEAT_OPACITY = 0.75  # of the highest heat; none where there is no heat
-MAX_SIDE = 96  # pixels an image is drawn with: keeps the files small, and is 90 per inch at the size drawn
-LONGEST_NAME = 17  # characters that fit over an image of the grid
+HEAT_OPACITY = 0.85  # of the highest heat; none where there is no heat
+MAX_SIDE = 72  # pixels an image is drawn with, so that a grid of photographs stays below MAX_BYTES
+LONGEST_NAME = 14  # characters that fit over an image of the grid
+UNDEFINED = "undefined"
 UNIT_TICKS = np.linspace(0, 1, 6)
-
-
-def read_rgb(path: Path) -> np.ndarray:
-    """Returns the picture in a file as (h, w, 3) uint8, as TensorBoard takes it."""
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def confusion_matrix(counts: np.ndarray, class_names: list[str], path: Path) -> None:
@@ -49,10 +43,10 @@ def confusion_matrix(counts: np.ndarray, class_names: list[str], path: Path) -> 
         image = ax.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for (row, column), value in np.ndenumerate(share):
             text = f"{counts[row, column]:,}" + (f"\n{100 * value:.0f} %" if totals[row] else "")
-            color = "white" if value > 0.55 else "black"
+            color = "white" if value > 0.65 else "black"
             ax.text(column, row, text, ha="center", va="center", color=color, fontsize=size, linespacing=1.1)
         ticks = range(len(counts))
-        ax.set_xticks(ticks, class_names, rotation=45 if max(map(len, class_names)) > 6 else 0)
+        ax.set_xticks(ticks, class_names, **_slanted(class_names))
         ax.set_yticks(ticks, [f"{name} (n = {n:,})" for name, n in zip(class_names, totals[:, 0], strict=True)])
         ax.set(xlabel="predicted class", ylabel="true class")
         ax.grid(visible=False)
@@ -68,21 +62,23 @@ def roc_and_precision_recall(curves: list[dict], path: Path) -> None:
             of guessing, a mark on the right edge. A class with an undefined area has no line. At most 21 classes.
         path: the PNG file.
     """
-    with page(path, 3.4 + 0.16 * len(curves), "ROC and precision-recall curves, each class against the rest") as figure:
+    lines = -(-len(curves) // 2)
+    with page(path, 3.6 + 0.17 * lines, "ROC and precision-recall curves, each class against the rest") as figure:
         roc, precision_recall = figure.subplots(1, 2)
         roc.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=(0, (2, 2)))
         for curve, style in zip(curves, CLASS_STYLES[: len(curves)], strict=True):
             _draw_curve(roc, curve, "fpr", "tpr", "roc_auc", style)
             _draw_curve(precision_recall, curve, "recall", "precision", "average_precision", style)
-            if curve["prevalence"] is not None:
-                precision_recall.plot([1.02, 1.06], [curve["prevalence"]] * 2, clip_on=False, color=style["color"])
-        roc.set(title="ROC, with the area under it", xlabel="false positive rate", ylabel="true positive rate")
-        precision_recall.set(
-            title="Precision-recall, with average precision\n(right edge: prevalence)", xlabel="recall", ylabel="precision"
-        )
+            if _number(curve["prevalence"]) != UNDEFINED:
+                precision_recall.plot([1.02, 1.06], [curve["prevalence"]] * 2, color=style["color"], clip_on=False)
+        roc.set(title="ROC (AUC: area under the curve)", xlabel="false positive rate", ylabel="true positive rate")
+        title = "Precision-recall (AP: average precision)"
+        precision_recall.set(title=title, xlabel="recall", ylabel="precision")
         for ax in (roc, precision_recall):
             ax.set(xlim=(0, 1), ylim=(0, 1.01), xticks=UNIT_TICKS, yticks=UNIT_TICKS, box_aspect=1)
-            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), handlelength=2.4)
+        entries = zip(map(_legend_entry, curves), CLASS_STYLES, strict=False)
+        handles = [Line2D([], [], label=label, **style) for label, style in entries]
+        figure.legend(handles=handles, loc="outside lower center", ncols=min(2, len(curves)), handlelength=2.4)
 
 
 def reliability(before: dict, after: dict, path: Path) -> None:
@@ -95,8 +91,8 @@ def reliability(before: dict, after: dict, path: Path) -> None:
         path: the PNG file.
     """
     titles = (
-        f"before: expected calibration error {_number(before['error'])}",
-        f"after (temperature {_number(after['temperature'], 2)}): {_number(after['error'])}",
+        f"before\nexpected calibration error {_number(before['error'])}",
+        f"after, temperature {_number(after['temperature'], 2)}\nexpected calibration error {_number(after['error'])}",
     )
     with page(path, 4.3, "Accuracy by confidence, before and after temperature scaling") as figure:
         panels = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(3, 1))
@@ -123,7 +119,7 @@ def predictions_grid(examples: list[dict], path: Path) -> None:
         path: the PNG file.
     """
     lines = -(-len(examples) // EXAMPLES_PER_LINE)
-    title = "Test images with true class, predicted class and its probability; Grad-CAM below each"
+    title = "Test images: true class, predicted class and its probability p; below each, Grad-CAM"
     with page(path, 0.75 + 3.0 * lines, title) as figure:
         panels = figure.subplots(2 * lines, EXAMPLES_PER_LINE, squeeze=False)
         for ax in panels.flat:
@@ -132,10 +128,9 @@ def predictions_grid(examples: list[dict], path: Path) -> None:
             line, column = divmod(i, EXAMPLES_PER_LINE)
             _draw_example(panels[2 * line, column], panels[2 * line + 1, column], example)
         heat = ScalarMappable(cmap=HEAT_COLORS)
-        figure.colorbar(heat, ax=panels, location="bottom", aspect=60, pad=0.01, ticks=UNIT_TICKS, label="Grad-CAM")
-        if any(example["mask"] is not None for example in examples):
-            handle = Line2D([], [], color="black", linewidth=1, label="outline of the lesion mask")
-            figure.legend(handles=[handle], loc="outside lower left")
+        masked = any(example["mask"] is not None for example in examples)
+        label = "Grad-CAM (black outline: lesion mask)" if masked else "Grad-CAM"
+        figure.colorbar(heat, ax=panels, location="bottom", aspect=60, pad=0.01, ticks=UNIT_TICKS, label=label)
 
 
 def dataset_samples(examples: list[dict], path: Path) -> None:
@@ -157,7 +152,7 @@ def dataset_samples(examples: list[dict], path: Path) -> None:
     inches = min(0.9, (WIDTH_INCHES - 1) / columns) * (height + gap) / (width + gap)
     with page(path, 0.4 + inches * len(tiles), "Sample images by class") as figure:
         ax = figure.subplots()
-        ax.imshow(canvas, interpolation="nearest", anchor="W")
+        ax.imshow(canvas, interpolation="nearest")
         ax.set_yticks(np.arange(len(tiles)) * (height + gap) + height / 2, [example["name"] for example in examples])
         ax.set_xticks([])
         ax.grid(visible=False)
@@ -166,20 +161,54 @@ def dataset_samples(examples: list[dict], path: Path) -> None:
 
 
 def _draw_curve(ax: Axes, curve: dict, x: str, y: str, area: str, style: dict) -> None:
-    label = f"{curve['name']}  {_number(curve[area])}"
-    defined = curve[area] is not None and np.isfinite(curve[area])
-    ax.plot(curve[x] if defined else [], curve[y] if defined else [], label=label, **style)
+    if _number(curve[area]) != UNDEFINED:
+        ax.plot(curve[x], curve[y], **style)
+
+
+def _legend_entry(curve: dict) -> str:
+    auc, precision, prevalence = (_number(curve[key]) for key in ("roc_auc", "average_precision", "prevalence"))
+    return f"{curve['name']}: AUC {auc}, AP {precision}, prevalence {prevalence}"
+
+
+def _slanted(labels: list[str]) -> dict:
+    """Returns how to write labels below narrow columns: level if short, else slanted and ending at their column."""
+    level = max(map(len, labels)) <= 6
+    return {} if level else {"rotation": 45, "ha": "right", "va": "top", "rotation_mode": "anchor"}
 
 
 def _number(value: float | None, digits: int = 3) -> str:
-    return "undefined" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
+    return UNDEFINED if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
 
 
 def _draw_example(above: Axes, below: Axes, example: dict) -> None:
     """Draws one example of the grid: text and image in the axes `above`, the overlay in the axes `below`."""
-    verdict, color = ("correct", BLUE) if example["correct"] else ("WRONG", VERMILLION)
-    names = [_shortened(example[key]) for key in ("true_name", "predicted_name")]
-    above.set_title(f"true {names[0]}\npred. {names[1]}, {_number(example['probability'], 2)}", fontsize=8, pad=3)
+    verdict, color = ("correct", BLUE) if example["correct"] else ("wrong", VERMILLION)
+    true, predicted = (_shortened(example[key]) for key in ("true_name", "predicted_name"))
+    text = f"{verdict}, p = {_number(example['probability'], 2)}\ntrue: {true}\npred.: {predicted}"
+    above.set_title(text, color=color, fontsize=8, pad=3)
     image = _reduced(example["image"])
     above.imshow(image, interpolation="nearest")
-    above.text(0, 1, verdict)
+    heat = np.array(np.nan if example["heatmap"] is None else example["heatmap"], float)
+    if not np.isfinite(heat).all():
+        below.imshow(image, interpolation="nearest", alpha=0.4)
+        below.text(0.5, 0.5, "no Grad-CAM", ha="center", va="center", transform=below.transAxes)
+        return
+    heat = np.asarray(Image.fromarray(heat.astype(np.float32)).resize(image.shape[1::-1], Image.Resampling.BILINEAR))
+    opacity = HEAT_OPACITY * heat[..., None].clip(0, 1)
+    below.imshow(image / 255 * (1 - opacity) + HEAT_COLORS(heat)[..., :3] * opacity, interpolation="nearest")
+    if example["mask"] is not None and 0 < np.count_nonzero(example["mask"]) < np.size(example["mask"]):
+        inside = np.asarray(example["mask"]) > 0
+        x, y = ((np.arange(n) + 0.5) * m / n - 0.5 for n, m in zip(inside.shape[::-1], image.shape[1::-1], strict=True))
+        for color, linewidth in (("white", 1.8), ("black", 0.8)):
+            below.contour(x, y, inside, levels=[0.5], colors=color, linewidths=linewidth)
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+
+
+def _reduced(image: np.ndarray) -> np.ndarray:
+    """Returns the image with its longer side at most MAX_SIDE."""
+    picture = Image.fromarray(np.asarray(image, np.uint8))
+    picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    return np.asarray(picture)

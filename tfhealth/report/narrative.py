@@ -44,7 +44,7 @@ def _data(values) -> str:
     return (
         f"Over- and underfitting were diagnosed on {data['title']} ({data['train']} training, {data['validation']} "
         f"validation and {data['test']} test {kind}, split by {data['group_unit']}) by training "
-        f"{_count(study['diagnoses'])} capacities ({names}) on {_count(study['fractions'])} sizes of the training split."
+        f"{_count(study['diagnoses'])} capacities ({names}) on {_count(study['fractions'])} sizes of the training data."
     )
 
 
@@ -103,7 +103,7 @@ def _tuning(values) -> list[str]:
 
 
 def _best_regularizer(tuning) -> str:
-    effects = {name: rho for name, rho in tuning["effects"].items() if rho is not None}
+    effects = {name: rho for name, rho in tuning["effects"].items() if rho == rho}
     if not effects:
         return f"With {tuning['trials']} trials no ranking of the regularizers can be given."
     name, rho = max(effects.items(), key=lambda item: abs(item[1]))
@@ -128,9 +128,9 @@ def _best_regularizer(tuning) -> str:
 def _result(values) -> list[str]:
     final, balanced = values["final"], values["class_balanced"]
     sentences = [
-        f"Trained to the end with that setting, the model reached test accuracy {_interval(final['accuracy'])}, ROC AUC "
+        f"Trained to the end with that setting, the model reached test accuracy {_interval(final['accuracy'])}, AUC "
         f"{_interval(final['roc_auc'])} and balanced accuracy {final['balanced_accuracy']['value']:.2f}; shifting its "
-        f"decisions to even class shares gave balanced accuracy {balanced['balanced_accuracy']['value']:.2f} at accuracy "
+        f"decisions to even class shares gave {balanced['balanced_accuracy']['value']:.2f} at accuracy "
         f"{balanced['accuracy']['value']:.2f}.",
         f"Temperature scaling ({values['temperature']:.2f}) moved the calibration error from "
         f"{final['expected_calibration_error']['value']:.3f} to "

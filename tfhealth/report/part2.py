@@ -26,10 +26,10 @@ def write(folder: Path, bundle: DatasetBundle, values: Mapping[str, Any], drawn:
         drawn: what only figures need: histories, best_epochs, curves, gradients, examples, samples.
     """
     undefined = {
-        f"{row['class']} {name}": f"no {'prediction' if name == 'precision' else 'test example'} of this class"
+        f"{row['name']} {name}": f"no {'prediction' if name == 'precision' else 'test example'} of this class"
         for row in values["classes"]
         for name, value in row.items()
-        if value != value and not name.endswith(("_low", "_high"))
+        if name != "name" and value != value and not name.endswith(("_low", "_high"))
     }
     findings = Findings(
         part="part2",

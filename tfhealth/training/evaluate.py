@@ -70,7 +70,7 @@ def scores_with_intervals(predictions: Predictions, *, draws: int, seed: int) ->
 def class_scores_with_intervals(predictions: Predictions, class_names, *, draws: int, seed: int) -> list[dict]:
     """Returns one row a class as `class_scores` does, with <score>_low and <score>_high added."""
     rows = class_scores(predictions.y_true, predictions.y_prob, class_names)
-    names = [name for name in rows[0] if name not in ("class", "support")]
+    names = [name for name in rows[0] if name not in ("name", "support")]
 
     def flat(y_true, y_prob):
         drawn = class_scores(y_true, y_prob, class_names)

@@ -68,7 +68,7 @@ def class_scores(y_true: np.ndarray, y_prob: np.ndarray, class_names) -> list[di
         roc_auc, average_precision = _ranking_scores(positive, y_prob[:, label])
         rows.append(
             {
-                "class": name,
+                "name": name,
                 "support": support,
                 "precision": hits / predicted.sum() if predicted.any() else np.nan,
                 "recall": hits / support if support else np.nan,
