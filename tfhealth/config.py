@@ -16,8 +16,9 @@ class TrainingConfig:
         augmentation: strength, 0 to about 1.5; see data.pipeline.Augmentation. mixup: share of the mixing partner.
         balance: tau of the logit-adjusted loss; 0 trains for accuracy, 1 for balanced accuracy.
         patience: epochs without a better validation loss before training stops.
-        resolutions: (image side, share of the epochs) in order; small images first cost a fraction of the time
-            (progressive resizing; Tan and Le 2021, arXiv:2104.00298, sec. 4). Empty: full size throughout.
+        resolutions: (image side, share of the epochs) in order, full size in what remains; small images cost a
+            fraction of the time (progressive resizing; Tan and Le 2021, arXiv:2104.00298, sec. 4). A training that
+            ends on reduced images is scored on reduced images.
     """
 
     epochs: int

@@ -1,12 +1,12 @@
 """The command line: `python -m tfhealth.run part2 --image ham10000`. Heavy imports happen inside the chosen command."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from tfhealth import __version__
 from tfhealth.errors import UserError
+from tfhealth.startup import start_tensorflow
 
 IMAGES = "phantom | ham10000 | medmnist:FLAG | npz:PATH | folder:PATH | csv:PATH | tfds:NAME"
 
@@ -48,6 +48,11 @@ def parser() -> argparse.ArgumentParser:
     data_command.add_argument("--debug", action="store_true", help="show tracebacks")
     _add_source_options(data_command)
     data_command.set_defaults(command=data)
+
+    bench_command = commands.add_parser("bench", help="speed of the training pipeline against a bare model.fit")
+    bench_command.add_argument("--workdir", type=Path, default=Path(), help="results go to WORKDIR/exports/bench")
+    bench_command.add_argument("--debug", action="store_true", help="show tracebacks")
+    bench_command.set_defaults(command=bench)
     return top
 
 
@@ -111,6 +116,14 @@ def data(options: argparse.Namespace) -> int:
     return 0
 
 
+def bench(options: argparse.Namespace) -> int:
+    start_tensorflow(options.debug)
+    from tfhealth.parts import bench as part
+
+    part.run(options.workdir)
+    return 0
+
+
 def _image_options(options: argparse.Namespace, **more):
     from tfhealth.data.image_source import ImageOptions
 
@@ -125,27 +138,6 @@ def _image_options(options: argparse.Namespace, **more):
         feature_columns=tuple(filter(None, options.feature_columns.split(","))),
         **more,
     )
-
-
-def start_tensorflow(debug: bool) -> None:
-    """Imports TensorFlow, set up for a CPU, without its start-up messages: some are written before any setting is read.
-
-    oneDNN's convolutions are TensorFlow's default only where the CPU has AVX-512 VNNI; on AVX2 alone they train a
-    ResNet 1.4 (64 px) to 2.5 times (32 px) as fast (measured on AMD EPYC, TensorFlow 2.21).
-    """
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    if debug:
-        return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    stderr, devnull = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, 2)
-    try:
-        import tensorflow  # noqa: F401
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(devnull)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from tfhealth.config import TrainingConfig
 from tfhealth.data.dataset import Rows, Split
 from tfhealth.models.resnet import resnet8
 from tfhealth.training import fit
-from tfhealth.training.fit import first_full_epoch, resolution_at, train
-from tfhealth.training.predict import mirrored_logits, predict_logits
+from tfhealth.training.fit import last_phase, resolution_at, train
+from tfhealth.training.predict import mirrored_logits, predict_logits, softmax
 from tfhealth.training.record import Predictions, TrainingRun
 
 CONFIG = TrainingConfig(epochs=4, batch_size=16, dropout=0.2, mixup=0.2, patience=2)
@@ -134,4 +134,12 @@ def test_mirrored_logits_do_not_change_when_the_image_is_turned(finished):
 def test_resolutions_grow_towards_full_size():
     config = replace(CONFIG, epochs=10, resolutions=((32, 0.5), (48, 0.2)))
     assert [resolution_at(config, epoch) for epoch in range(10)] == [32] * 5 + [48] * 2 + [None] * 3
-    assert first_full_epoch(config) == 7
+    assert last_phase(config) == 7
+
+
+def test_training_on_reduced_images_alone_is_scored_on_reduced_images(tmp_path):
+    reduced = run(tmp_path, replace(CONFIG, epochs=2, resolutions=((8, 1.0),)))
+    model = keras.saving.load_model(reduced.model_path, compile=False)
+    saved = Predictions.load(reduced.predictions["validation"], "never").y_prob
+    np.testing.assert_allclose(saved, softmax(predict_logits(model, VALIDATION, resolution=8)), atol=1e-5)
+    assert last_phase(replace(CONFIG, resolutions=((8, 1.0),))) == 0

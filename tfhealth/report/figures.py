@@ -24,6 +24,7 @@ WIDTH_INCHES, DPI = 6.5, 200  # the text width of an A4 page; fine enough for pr
 MAX_BYTES = 300_000  # a larger file (photographs) gets coarser colours
 ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#6E6E6E"
+MAX_STEPS = 120  # of the recorded gradient norms, those drawn: more would hide each other
 PLAIN = {"facecolor": "white", "linewidth": 0, "pad": 1}  # behind text that would lie on a grid line
 TRAIN, VALIDATION = {"color": BLUE, "linestyle": "--"}, {"color": VERMILLION, "linestyle": "-"}
 PARTS = (("train", "training", TRAIN), ("validation", "validation", VALIDATION))
@@ -113,8 +114,7 @@ def sample_size_curves(rows: list[dict], path: Path, *, score_name: str = "balan
     """
     models = list(dict.fromkeys(row["model"] for row in rows))
     sizes = sorted({int(row["examples"]) for row in rows})
-    title = f"{_capitalized(score_name)} by number of training examples, with 95 % intervals"
-    with page(path, 2.9, title) as figure:
+    with page(path, 2.9, "Score by number of training examples, with 95 % intervals") as figure:
         panels = figure.subplots(1, len(models), sharey=True, sharex=True, squeeze=False)[0]
         for ax, model in zip(panels, models, strict=True):
             own = sorted((row for row in rows if row["model"] == model), key=lambda row: row["examples"])
@@ -144,7 +144,7 @@ def tuning_trials(rows: list[dict], hyperparameters: list[str], objective: str, 
     """
     scores = _column(rows, objective)
     best = int(np.nanargmin(scores)) if np.isfinite(scores).any() else None
-    title = f"{_capitalized(objective)} of each tuning trial (n = {len(rows)}), lower is better"
+    title = f"Tuning trials (n = {len(rows)}): {words(objective)}, lower is better"
     with panels_page(path, 1.9, title, len(hyperparameters)) as (figure, panels):
         for ax, name in zip(panels, hyperparameters, strict=True):
             used = np.array([i for i, row in enumerate(rows) if row.get(name) is not None], int)
@@ -205,29 +205,29 @@ def gradient_norms(history: list[dict], path: Path) -> None:
     steps = np.array([entry["step"] for entry in history])
     norms = np.array([[entry["norms"].get(name) for name in layers] for entry in history], float)  # (steps, layers)
     drawn = np.where(norms > 0, norms, np.nan)  # a logarithmic axis has no 0
-    with page(path, 5.2, "L2 norm of the gradient of each layer") as figure:
-        panels = figure.subplot_mosaic([["time", "colors"], ["depth", "."]], width_ratios=(50, 1))
-        over_time, over_depth = panels["time"], panels["depth"]
-        depth = np.arange(1, len(layers) + 1)
-        colors = ScalarMappable(Normalize(1, max(2, len(layers))), "viridis")
+    depth = np.arange(1, len(layers) + 1)
+    shown = np.unique(np.linspace(0, len(steps) - 1, MAX_STEPS).astype(int))
+    with page(path, 5.4, "L2 norm of the gradient of each layer") as figure:
+        over_time, over_depth, bar = figure.subplots(3, 1, height_ratios=(20, 20, 1))
+        colors = ScalarMappable(Normalize(0.5, len(layers) + 0.5), "viridis")
         for i, column in zip(depth, drawn.T, strict=True):
-            marker = "o" if len(steps) == 1 else ""
-            over_time.plot(steps, column, color=colors.to_rgba(i), linewidth=0.8, alpha=0.8, marker=marker)
-        bar = figure.colorbar(colors, cax=panels["colors"])
-        ends = sorted({1, (1 + len(layers)) // 2, len(layers)})
-        bar.set_ticks(ends, labels=[layers[i - 1] for i in ends])
-        over_time.set_xlabel("training step")
+            marker = "." if len(steps) == 1 else ""
+            over_time.plot(
+                steps[shown], column[shown], color=colors.to_rgba(i), linewidth=0.8, alpha=0.8, marker=marker
+            )
+        _mark_zeros(over_time, steps, norms.min(axis=1, initial=np.inf), GREY)
         for row, label, style in ((0, "first", VALIDATION), (-1, "last", TRAIN)):
             label = f"{label} recorded step ({steps[row]:,})"
             over_depth.plot(depth, drawn[row], marker="o", markersize=2.5, label=label, **style)
             _mark_zeros(over_depth, depth, norms[row], style["color"])
-        _mark_zeros(over_time, steps, norms.min(axis=1, initial=np.inf), GREY)
-        over_depth.set_xlabel("layer, from input to output")
+        for ax, label in ((over_time, "training step"), (over_depth, "layer, from input to output")):
+            ax.set(yscale="log", ylabel="gradient norm", xlabel=label)
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        over_depth.set_xlim(0.5, len(layers) + 0.5)  # as the colour bar below it
         over_depth.legend()
-        over_depth.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        for ax in (over_time, over_depth):
-            ax.set_yscale("log")
-            ax.set_ylabel("gradient norm")
+        ends = sorted({1, (1 + len(layers)) // 2, len(layers)})
+        key = figure.colorbar(colors, cax=bar, orientation="horizontal", label="colour of the layer in the upper panel")
+        key.set_ticks(ends, labels=[layers[i - 1] for i in ends])
 
 
 def _reduce_colors(path: Path) -> None:
@@ -238,10 +238,6 @@ def _reduce_colors(path: Path) -> None:
             return
         rounded = np.minimum(np.round(pixels / step) * step, 255).astype(np.uint8)
         Image.fromarray(rounded).save(path, optimize=True)
-
-
-def _capitalized(name: str) -> str:
-    return words(name)[:1].upper() + words(name)[1:]
 
 
 def _column(rows: list[dict], key: str) -> np.ndarray:
@@ -256,22 +252,24 @@ def _legend_below(figure: Figure, *axes: Axes) -> None:
 def _place_on_axis(ax: Axes, values: list) -> np.ndarray:
     """Chooses the horizontal axis for hyperparameter values and returns where on it each lies.
 
-    Words, booleans, and few values with a 0 among widely spread ones: evenly spaced. Spread over 30 times: logarithmic.
+    Evenly spaced: words, booleans, a single value, a few values with 0 among them. Logarithmic: a span over 30 times.
     """
     numeric = all(isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in values)
     positive = [value for value in values if numeric and value > 0]
     wide = bool(positive) and max(positive) > 30 * min(positive)
     choices = sorted(set(values)) if numeric else sorted(set(values), key=str)
-    if not numeric or (wide and len(choices) > len(set(positive)) and len(choices) <= 8):
+    if not numeric or len(choices) == 1 or (wide and 0 in choices and len(choices) <= 8):
         ax.set_xticks(range(len(choices)), [f"{choice:g}" if numeric else str(choice) for choice in choices])
         ax.set_xlim(-0.5, max(len(choices), 1) - 0.5)
         return np.array([choices.index(value) for value in values], float)
     if wide and len(positive) < len(values):
         ax.set_xscale("symlog", linthresh=min(positive))
         ax.xaxis.set_major_formatter("{x:g}")
+    elif not wide and len(choices) <= 6:
+        ax.set_xticks(choices, [f"{choice:g}" for choice in choices])
     elif wide:
         ax.set_xscale("log")
-        subdivided = max(positive) < 1000 * min(positive)  # else the powers of ten are ticks enough
+        subdivided = max(positive) < 100 * min(positive)  # else the powers of ten are ticks enough
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 3) if subdivided else (1,)))
         ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_locator(NullLocator())
@@ -288,7 +286,7 @@ def _dot_rows(ax: Axes, intervals: list, names: list[str]) -> None:
         if whole:
             ax.plot([low, high], [row, row], color=BLUE)
         ax.plot(value, row, "o", color=BLUE, markersize=4.5, mfc=BLUE if whole else "white", clip_on=False)
-        ax.annotate(f"{value:.3f}", (value, row), (0, 4), textcoords="offset points", ha="center", fontsize=7)
+        ax.annotate(f"{value:.3f}", (value, row), (0, 4), textcoords="offset points", ha="center")
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.7)
 
@@ -297,4 +295,5 @@ def _mark_zeros(ax: Axes, x: np.ndarray, norms: np.ndarray, color: str) -> None:
     zeros = x[norms == 0]
     if len(zeros):  # an empty line without clipping would still claim room in the layout
         edge = {"transform": ax.get_xaxis_transform(), "clip_on": False}
-        ax.plot(zeros, np.zeros(len(zeros)), "v", color=color, markersize=5, **edge)
+        ax.plot(zeros, np.zeros(len(zeros)), "v", color=color, markersize=5, label="norm of 0", **edge)
+        ax.legend()

@@ -36,7 +36,7 @@ def confusion_matrix(counts: np.ndarray, class_names: list[str], path: Path) -> 
     counts = np.asarray(counts)
     totals = counts.sum(axis=1, keepdims=True)
     share = np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
-    size = 8 if len(counts) <= 8 else 6.5
+    size = 8 if len(counts) <= 8 else 7
     with page(path, 5.4, "Confusion matrix: examples, and percent of the true class") as figure:
         ax = figure.subplots()
         ax.set_facecolor("#E5E5E5")
@@ -74,6 +74,7 @@ def roc_and_precision_recall(curves: list[dict], path: Path) -> None:
         roc.set(title="ROC (AUC: area under the curve)", xlabel="false positive rate", ylabel="true positive rate")
         title = "Precision-recall (AP: average precision)"
         precision_recall.set(title=title, xlabel="recall", ylabel="precision")
+        precision_recall.text(1.08, 0.5, "marks: prevalence", rotation=90, va="center")
         for ax in (roc, precision_recall):
             ax.set(xlim=(0, 1), ylim=(0, 1.01), xticks=UNIT_TICKS, yticks=UNIT_TICKS, box_aspect=1)
         entries = zip(map(_legend_entry, curves), CLASS_STYLES, strict=False)
@@ -120,7 +121,7 @@ def predictions_grid(examples: list[dict], path: Path) -> None:
     """
     lines = -(-len(examples) // EXAMPLES_PER_LINE)
     title = "Test images: true class, predicted class and its probability p; below each, Grad-CAM"
-    with page(path, 0.75 + 3.0 * lines, title) as figure:
+    with page(path, 0.75 + 2.85 * lines, title) as figure:
         panels = figure.subplots(2 * lines, EXAMPLES_PER_LINE, squeeze=False)
         for ax in panels.flat:
             ax.set_axis_off()
@@ -149,7 +150,7 @@ def dataset_samples(examples: list[dict], path: Path) -> None:
         for column, tile in enumerate(line):
             top, left = row * (height + gap), column * (width + gap)
             canvas[top : top + height, left : left + width] = tile
-    inches = min(0.9, (WIDTH_INCHES - 1) / columns) * (height + gap) / (width + gap)
+    inches = min(0.9, (WIDTH_INCHES - 0.6) / columns) * (height + gap) / (width + gap)
     with page(path, 0.4 + inches * len(tiles), "Sample images by class") as figure:
         ax = figure.subplots()
         ax.imshow(canvas, interpolation="nearest")
@@ -188,6 +189,8 @@ def _draw_example(above: Axes, below: Axes, example: dict) -> None:
     above.set_title(text, color=color, fontsize=8, pad=3)
     image = _reduced(example["image"])
     above.imshow(image, interpolation="nearest")
+    above.set_anchor("S")  # the two images of an example lie close together
+    below.set_anchor("N")
     heat = np.array(np.nan if example["heatmap"] is None else example["heatmap"], float)
     if not np.isfinite(heat).all():
         below.imshow(image, interpolation="nearest", alpha=0.4)

@@ -59,7 +59,7 @@ def train(
     model = build(config)
     compile_model(model, config, train_split, num_classes)
     stopping = keras.callbacks.EarlyStopping(
-        "val_loss", patience=config.patience, restore_best_weights=True, start_from_epoch=first_full_epoch(config)
+        "val_loss", patience=config.patience, restore_best_weights=True, start_from_epoch=last_phase(config)
     )
     tracking = tracking_callbacks(log_dir, gradients=gradients)
     journal = tracking[-1].history if gradients else []
@@ -95,9 +95,10 @@ def compile_model(model: keras.Model, config: TrainingConfig, train_split: Split
     model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
 
 
-def first_full_epoch(config: TrainingConfig) -> int:
-    """Returns the first epoch in which images have their full size."""
-    return round(config.epochs * sum(share for _, share in config.resolutions))
+def last_phase(config: TrainingConfig) -> int:
+    """Returns the first epoch at the image size that training ends with; only from there losses compare."""
+    final = resolution_at(config, config.epochs - 1)
+    return next(epoch for epoch in range(config.epochs) if resolution_at(config, epoch) == final)
 
 
 def resolution_at(config: TrainingConfig, epoch: int) -> int | None:
@@ -177,7 +178,8 @@ def _finish(name, model, train_split, validation, config, seed, folder, checkpoi
     """Scores the restored weights on train and validation and writes everything; run.json last, as the seal."""
     metrics, saved = {}, {}
     for split_name, split in (("train", train_split), ("validation", validation)):
-        predictions = predictions_of(split, predict_logits(model, split))
+        logits = predict_logits(model, split, resolution=resolution_at(config, config.epochs - 1))
+        predictions = predictions_of(split, logits)
         scores = classification_scores(predictions.y_true, predictions.y_prob)
         metrics |= {f"{split_name}_{score}": value for score, value in scores.items()}
         saved[split_name] = folder / f"predictions_{split_name}.npz"

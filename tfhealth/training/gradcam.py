@@ -76,9 +76,9 @@ class LesionFocus:
         samples = []
         for _ in range(draws):
             rows = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
-            samples.append((np.nanmean(self.inside[rows]), self.area[rows].mean()))
+            samples.append((_mean_of_defined(self.inside[rows]), self.area[rows].mean()))
         intervals = [interval(column) for column in np.transpose(samples)]
-        means = {"inside": float(np.nanmean(self.inside)), "area": float(self.area.mean())}
+        means = {"inside": _mean_of_defined(self.inside), "area": float(self.area.mean())}
         values = {
             name: {"value": mean, "low": low, "high": high}
             for (name, mean), (low, high) in zip(means.items(), intervals, strict=True)
@@ -101,6 +101,11 @@ def lesion_focus(model: keras.Model, split: Split, classes: np.ndarray) -> Lesio
         inside.append(mass_inside(grad_cam(model, split.x.take(rows), classes[rows]), masks))
         area.append(masks.mean((1, 2)))
     return LesionFocus(np.concatenate(inside), np.concatenate(area))
+
+
+def _mean_of_defined(values: np.ndarray) -> float:
+    defined = values[np.isfinite(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
 
 
 def explain(model: keras.Model, split: Split, predictions: Predictions, chosen: np.ndarray, class_names) -> list[dict]:

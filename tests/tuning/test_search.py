@@ -1,0 +1,84 @@
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfhealth.config import TrainingConfig
+from tfhealth.training.diagnosis import Diagnosis
+from tfhealth.training.record import TrainingRun
+from tfhealth.tuning.search import OBJECTIVE, search
+from tfhealth.tuning.spaces import HYPERPARAMETERS, RANGES, direction, sample_config
+
+DEFAULTS = TrainingConfig(epochs=1)
+
+
+def made_up_run(name, config):
+    """A run whose loss is lowest at dropout 0.3, without any training."""
+    loss = 0.5 + abs(config.dropout - 0.3)
+    scores = dict.fromkeys(("accuracy", "balanced_accuracy", "log_loss"), loss)
+    metrics = {f"{split}_{key}": value for split in ("train", "validation") for key, value in scores.items()}
+    return TrainingRun(name, {}, 0, {}, metrics, Path("model.keras"), 1.0, {}, 1, 1)
+
+
+def run_search(folder, train_trial=made_up_run, max_trials=8):
+    sample = partial(sample_config, base=DEFAULTS, towards="more")
+    before = made_up_run("defaults", DEFAULTS)
+    return search(DEFAULTS, before, sample, train_trial, max_trials=max_trials, seed=0, directory=folder)
+
+
+def test_search_finds_a_better_setting_than_the_defaults(tmp_path):
+    found = run_search(tmp_path)
+    assert found.improved
+    assert abs(found.best.dropout - 0.3) < 0.15
+    assert len(found.rows) == 8
+    assert found.best_run.metrics[OBJECTIVE] == min(row[OBJECTIVE] for row in found.rows)
+
+
+def test_interrupted_search_goes_on_with_the_trials_that_are_left(tmp_path):
+    trained = []
+
+    def dies_at_the_fourth(name, config):
+        if len(trained) == 3:
+            raise KeyboardInterrupt
+        trained.append(name)
+        return made_up_run(name, config)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_search(tmp_path, dies_at_the_fourth)
+    resumed = run_search(tmp_path)
+    assert [row["trial"] for row in resumed.rows] == [f"trial_{i:02d}" for i in range(8)]
+
+
+def test_defaults_are_kept_when_no_trial_beats_them(tmp_path):
+    def worse(name, config):
+        run = made_up_run(name, config)
+        return replace(run, metrics={**run.metrics, OBJECTIVE: 9.0 + config.dropout})
+
+    found = run_search(tmp_path, worse)
+    assert not found.improved
+    assert found.best == DEFAULTS
+    assert found.effects["dropout"] == pytest.approx(1.0)  # loss rises with dropout: perfect rank correlation
+
+
+@pytest.mark.parametrize(
+    ("high_bias", "high_variance", "towards"),
+    [(True, False, "less"), (False, True, "more"), (True, True, "around"), (False, False, "around")],
+)
+def test_direction_follows_the_diagnosis(high_bias, high_variance, towards):
+    nothing = (0.0, 1.0)
+    diagnosis = Diagnosis(0.5, nothing, 0.5, nothing, 0.0, nothing, 0.85, 0.05, high_bias, high_variance)
+    assert direction(diagnosis) == towards
+
+
+def test_every_range_names_every_hyperparameter_and_a_field_of_the_config():
+    for ranges in RANGES.values():
+        assert tuple(ranges) == HYPERPARAMETERS
+    assert all(hasattr(DEFAULTS, name) for name in HYPERPARAMETERS)
+
+
+def test_more_regularization_allows_more_than_less():
+    for name in HYPERPARAMETERS:
+        assert RANGES["more"][name][-1] > RANGES["less"][name][-1]
+        assert np.isfinite(RANGES["more"][name][-1])
