@@ -20,7 +20,7 @@ def pixels(n=4):
 def test_heat_map_equals_the_closed_form_for_average_pooling(model):
     """For a mean over positions and one dense layer, Grad-CAM is relu(sum_k w_kc A_k) / positions (Selvaraju, A)."""
     images, classes = pixels(), np.array([0, 1, 2, 0])
-    features = keras.Model(model.inputs, model.get_layer("pool").input)(images).numpy()
+    features = keras.Model(model.inputs[0], model.get_layer("pool").input)(images).numpy()
     kernel = model.get_layer("logits").get_weights()[0]
     expected = np.maximum(np.einsum("nhwk,kn->nhw", features, kernel[:, classes]), 0) / np.prod(features.shape[1:3])
     heat = grad_cam(model, images, classes)

@@ -44,7 +44,7 @@ def training_batches(
     augmentation: Augmentation | None,
     resolutions: Mapping[int, int | None] | None = None,
 ) -> tf.data.Dataset:
-    """Returns the batches of `epochs`, one epoch after the other, whole batches only.
+    """Returns the batches of `epochs`, one epoch after the other, whole batches only; a smaller split is one batch.
 
     Args:
         split: the training split; its rows are read batch by batch, so memory does not grow with it.
@@ -56,6 +56,7 @@ def training_batches(
         Dataset of ((batch, height, width, channels) float32 in [0, 255], (batch, num_classes) float32 labels).
     """
     steps = steps_per_epoch(split, batch_size)
+    batch_size = min(batch_size, len(split))
     resolution_of = resolutions or {}
     phases = [list(phase) for _, phase in groupby(epochs, key=resolution_of.get)]
 
@@ -91,14 +92,8 @@ def reduce_images(images, resolution: int | None):
 
 
 def steps_per_epoch(split: Split, batch_size: int) -> int:
-    """Returns the number of whole batches in the split.
-
-    Raises:
-        ValueError: the split has fewer examples than one batch.
-    """
-    if len(split) < batch_size:
-        raise ValueError(f"{len(split)} training examples are fewer than one batch of {batch_size}")
-    return len(split) // batch_size
+    """Returns the number of whole batches in the split; at least 1."""
+    return max(1, len(split) // batch_size)
 
 
 def evaluation_batches(split: Split, batch_size: int, resolution: int | None = None) -> tf.data.Dataset:

@@ -26,7 +26,7 @@ from tfhealth.training.record import Predictions, TrainingRun
 from tfhealth.training.tracking import write_hparams, write_png, write_pr_curves, write_text
 from tfhealth.tuning.search import OBJECTIVE, Search, search
 from tfhealth.tuning.spaces import HYPERPARAMETERS, direction, sample_config
-from tfhealth.tuning.study import Study, study_capacities
+from tfhealth.tuning.study import Study, diagnose_run, diagnosis_values, study_capacities
 
 BUILDERS = {"resnet8": resnet8, "resnet18": resnet18, "resnet50": resnet50}
 
@@ -53,7 +53,7 @@ class Part2:
         )
 
     def train(
-        self, name: str, capacity: Capacity, split: Split, config: TrainingConfig, *, gradients: bool = False
+        self, name: str, capacity: Capacity, split: Split, config: TrainingConfig, start_from: Path | None = None
     ) -> TrainingRun:
         """Trains a capacity on a training split, or loads the run that stands there."""
         return train(
@@ -66,7 +66,8 @@ class Part2:
             seed=self.seed,
             folder=self.workspace.exports("part2", name),
             log_dir=self.workspace.logs("part2", name),
-            gradients=gradients,
+            gradients=True,
+            start_from=start_from,
         )
 
 
@@ -75,7 +76,8 @@ def run(workspace: Workspace, *, image: str, options: ImageOptions, profile: str
     config = PART2[profile]
     options = replace(options, image_size=config.image_size, phantom_size=config.phantom_size, seed=seed)
     folder = workspace.exports("part2")
-    keep_settings(folder / "settings.json", {"image": image, "options": asdict(options), "config": asdict(config)})
+    lasting = {name: value for name, value in asdict(options).items() if name != "data_dir"}  # files may move
+    keep_settings(folder / "settings.json", {"image": image, "options": lasting, "config": asdict(config)})
     say(f"Part 2: {image}, profile {profile}, seed {seed}")
     part = Part2(workspace, config, seed, load_image_dataset(image, options))
 
@@ -130,10 +132,10 @@ def tuning_stage(part: Part2, study: Study) -> Search:
 
 
 def final_stage(part: Part2, study: Study, tuned: Search) -> TrainingRun:
-    """Trains the chosen capacity to the end with the tuned regularization, gradients tracked."""
-    regularization = {name: getattr(tuned.best, name) for name in HYPERPARAMETERS}
-    config = replace(part.config.final, **regularization)
-    return part.train("final", _capacity(part, study.chosen), part.bundle.train, config, gradients=True)
+    """Trains the best model of the search on to the end, with its regularization, on images of full size."""
+    start = tuned.best_run if tuned.improved else tuned.before
+    config = replace(part.config.final, **{name: getattr(tuned.best, name) for name in HYPERPARAMETERS})
+    return part.train("final", _capacity(part, study.chosen), part.bundle.train, config, start.model_path)
 
 
 def explanation_stage(part: Part2, model: keras.Model, evaluation: Evaluation) -> tuple[LesionFocus | None, list[dict]]:
@@ -169,6 +171,7 @@ def collect_values(part: Part2, study, tuned, final, evaluation, focus, cost) ->
             "seconds": final.seconds,
             "versions": final.versions,
         },
+        "final_diagnosis": diagnosis_values(diagnose_run(final, part.config, part.seed)),
         "variants": list(evaluation.variants),
         **summary(evaluation, part.bundle.card.class_names, **intervals),
         "focus": None if focus is None else focus.summary(part.bundle.test.group_ids, **intervals),

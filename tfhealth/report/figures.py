@@ -21,7 +21,7 @@ from PIL import Image
 from tfhealth.paths import atomic_path
 
 WIDTH_INCHES, DPI = 6.5, 200  # the text width of an A4 page; fine enough for print
-MAX_BYTES = 300_000  # a larger file (photographs) gets coarser colours
+MAX_BYTES = 300_000  # a larger file gets coarser colours
 ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#6E6E6E"
 MAX_STEPS = 120  # of the recorded gradient norms, those drawn: more would hide each other
@@ -91,8 +91,7 @@ def learning_curves(histories: dict[str, dict[str, list[float]]], best_epochs: d
             for ax, score in zip(column, ("loss", "accuracy"), strict=True):
                 for part, label, style in (("train", "training", TRAIN), ("val", "validation", VALIDATION)):
                     values = np.asarray(history.get(f"{part}_{score}", []), float)
-                    marker = "o" if len(values) == 1 else ""  # a line of one point would be invisible
-                    ax.plot(np.arange(1, len(values) + 1), values, marker=marker, label=label, **style)
+                    ax.plot(np.arange(1, len(values) + 1), values, marker="o", markersize=1.5, label=label, **style)
                 if best:
                     ax.axvline(best, color=GREY, linewidth=0.8, linestyle=":", label="best epoch")
                 ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -123,11 +122,10 @@ def sample_size_curves(rows: list[dict], path: Path, *, score_name: str = "balan
                 score, low, high = (_column(own, f"{part}_{key}") for key in ("score", "low", "high"))
                 ax.fill_between(x, low, high, color=style["color"], alpha=0.2, linewidth=0)
                 ax.plot(x, score, marker="o", markersize=3.5, label=label, **style)
-            ax.set_title(model)
+            ax.set(title=model, xlabel="training examples")
             ax.set_xscale("log", base=2)
             ax.xaxis.set_minor_locator(NullLocator())
             ax.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=45 if len(sizes) > 3 else 0)
-            ax.set_xlabel("training examples")
         panels[0].set_ylabel(words(score_name))
         _legend_below(figure, panels[0])
 
@@ -231,13 +229,14 @@ def gradient_norms(history: list[dict], path: Path) -> None:
 
 
 def _reduce_colors(path: Path) -> None:
-    """Rounds a PNG's colours to steps of 4, 8 or 16, the first that brings it below MAX_BYTES; white stays white."""
+    """Rounds a PNG's colours to steps of 4, then of 8, then picks 256 of them, until it is below MAX_BYTES."""
     pixels = read_rgb(path)
-    for step in (4, 8, 16):
-        if path.stat().st_size <= MAX_BYTES:
-            return
-        rounded = np.minimum(np.round(pixels / step) * step, 255).astype(np.uint8)
-        Image.fromarray(rounded).save(path, optimize=True)
+    for step in (4, 8):
+        if path.stat().st_size > MAX_BYTES:
+            rounded = np.minimum(np.round(pixels / step) * step, 255).astype(np.uint8)
+            Image.fromarray(rounded).save(path, optimize=True)
+    if path.stat().st_size > MAX_BYTES:  # line charts in many shades, whose colours a palette keeps best
+        Image.fromarray(pixels).quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def _column(rows: list[dict], key: str) -> np.ndarray:

@@ -21,6 +21,7 @@ HEAT_COLORS = matplotlib.colormaps["viridis"]
 HEAT_OPACITY = 0.85  # of the highest heat; none where there is no heat
 MAX_SIDE = 72  # pixels an image is drawn with, so that a grid of photographs stays below MAX_BYTES
 LONGEST_NAME = 14  # characters that fit over an image of the grid
+LONGEST_OF_TWO = 46  # characters of a legend entry that fit beside another one
 UNDEFINED = "undefined"
 UNIT_TICKS = np.linspace(0, 1, 6)
 
@@ -62,7 +63,9 @@ def roc_and_precision_recall(curves: list[dict], path: Path) -> None:
             of guessing, a mark on the right edge. A class with an undefined area has no line. At most 21 classes.
         path: the PNG file.
     """
-    lines = -(-len(curves) // 2)
+    labels = [_legend_entry(curve) for curve in curves]
+    columns = 2 if len(labels) > 1 and max(map(len, labels)) <= LONGEST_OF_TWO else 1
+    lines = -(-len(labels) // columns)
     with page(path, 3.6 + 0.17 * lines, "ROC and precision-recall curves, each class against the rest") as figure:
         roc, precision_recall = figure.subplots(1, 2)
         roc.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=(0, (2, 2)))
@@ -77,9 +80,8 @@ def roc_and_precision_recall(curves: list[dict], path: Path) -> None:
         precision_recall.text(1.08, 0.5, "marks: prevalence", rotation=90, va="center")
         for ax in (roc, precision_recall):
             ax.set(xlim=(0, 1), ylim=(0, 1.01), xticks=UNIT_TICKS, yticks=UNIT_TICKS, box_aspect=1)
-        entries = zip(map(_legend_entry, curves), CLASS_STYLES, strict=False)
-        handles = [Line2D([], [], label=label, **style) for label, style in entries]
-        figure.legend(handles=handles, loc="outside lower center", ncols=min(2, len(curves)), handlelength=2.4)
+        handles = [Line2D([], [], **style) for style in CLASS_STYLES[: len(curves)]]
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns, handlelength=2.4)
 
 
 def reliability(before: dict, after: dict, path: Path) -> None:

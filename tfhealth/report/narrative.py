@@ -114,9 +114,7 @@ def _best_regularizer(tuning) -> str:
             f"{NAMES[name]} ({rho:+.2f}), weak over {tuning['trials']} trials."
         )
     worked = min(effects, key=effects.get)
-    closing = (
-        f"{_capital(NAMES[worked])} worked best" if effects[worked] <= -CLEAR_ASSOCIATION else "none clearly lowered it"
-    )
+    closing = f"{NAMES[worked]} worked best" if effects[worked] <= -CLEAR_ASSOCIATION else "none clearly lowered it"
     return (
         f"Among the trials, stronger {NAMES[name].removeprefix('the ')} went with {helped} validation loss (rank "
         f"correlation {rho:+.2f}); {closing}"
@@ -126,9 +124,11 @@ def _best_regularizer(tuning) -> str:
 
 
 def _result(values) -> list[str]:
-    final, balanced = values["final"], values["class_balanced"]
+    final, balanced, about = values["final"], values["class_balanced"], values["final_diagnosis"]
     sentences = [
-        f"Trained to the end with that setting, the model reached test accuracy {_interval(final['accuracy'])}, AUC "
+        f"Trained on to the end, the model had a gap of {about['gap']:.2f} ({about['train_score']:.2f} on training, "
+        f"{about['validation_score']:.2f} on validation images; verdict: {about['verdict']}).",
+        f"It reached test accuracy {_interval(final['accuracy'])}, AUC "
         f"{_interval(final['roc_auc'])} and balanced accuracy {final['balanced_accuracy']['value']:.2f}; shifting its "
         f"decisions to even class shares gave {balanced['balanced_accuracy']['value']:.2f} at accuracy "
         f"{balanced['accuracy']['value']:.2f}.",
@@ -156,11 +156,6 @@ def _verdict(verdict: str) -> str:
 def _count(items) -> str:
     words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
     return words[len(items)] if len(items) < len(words) else str(len(items))
-
-
-def _capital(text: str) -> str:
-    text = text.removeprefix("the ")
-    return text[:1].upper() + text[1:]
 
 
 def _sentence(text: str) -> str:

@@ -39,6 +39,7 @@ def train(
     folder: Path,
     log_dir: Path,
     gradients: bool = False,
+    start_from: Path | None = None,
 ) -> TrainingRun:
     """Returns the finished run in `folder`, training it first, or what is left of it, if need be.
 
@@ -49,6 +50,7 @@ def train(
         folder: gets model.keras, run.json, predictions_<split>.npz, and state.npz while training goes on.
         log_dir: gets TensorBoard event files.
         gradients: also track gradient norms and histograms.
+        start_from: a saved model of the same architecture whose weights training starts with; None: random ones.
 
     Raises:
         UserError: `folder` holds a broken run.
@@ -57,6 +59,8 @@ def train(
         return TrainingRun.load(folder, "the same command")
     keras.utils.set_random_seed(seed)
     model = build(config)
+    if start_from is not None:
+        model.set_weights(keras.saving.load_model(start_from, compile=False).get_weights())
     compile_model(model, config, train_split, num_classes)
     stopping = keras.callbacks.EarlyStopping(
         "val_loss", patience=config.patience, restore_best_weights=True, start_from_epoch=last_phase(config)
@@ -207,6 +211,6 @@ def _finish(name, model, train_split, validation, config, seed, folder, checkpoi
 
 def save_model(model: keras.Model, path: Path) -> None:
     """Writes the model without its optimizer, whose slots would triple the file."""
-    bare = keras.Model(model.inputs, model.outputs, name=model.name)
+    bare = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     with atomic_path(path) as temporary:
         bare.save(temporary)

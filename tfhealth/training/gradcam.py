@@ -26,7 +26,7 @@ def grad_cam(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.
 
     Source: Selvaraju et al. 2017, "Grad-CAM", arXiv:1610.02391, eq. 1 and 2.
     """
-    features_and_logits = keras.Model(model.inputs, [model.get_layer("pool").input, model.outputs[0]])
+    features_and_logits = keras.Model(model.inputs[0], [model.get_layer("pool").input, model.outputs[0]])
 
     @tf.function(reduce_retracing=True)
     def maps(batch, chosen):

@@ -65,9 +65,7 @@ class Study:
         return {
             "rows": self.row_dicts(),
             "fractions": sorted({row.examples for row in self.rows}),
-            "diagnoses": {
-                name: {**asdict(diagnosis), "verdict": diagnosis.verdict} for name, diagnosis in self.diagnoses.items()
-            },
+            "diagnoses": {name: diagnosis_values(diagnosis) for name, diagnosis in self.diagnoses.items()},
             "rule": RULE,
             "chosen": self.chosen,
             "growth": asdict(self.growth),
@@ -85,13 +83,11 @@ def study_capacities(bundle: DatasetBundle, config: Part2Config, seed: int, trai
         for fraction in config.size_fractions:
             part = bundle.train.subset(nested_part(bundle.train, fraction, seed))
             run = train_on(f"{capacity.name}_{round(100 * fraction):03d}", capacity.name, part)
-            draws = [_draws(run, split, config.bootstrap_draws, seed) for split in ("train", "validation")]
+            draws = score_draws(run, config, seed)
             rows.append(_row(capacity.name, part, run, *draws))
             history.append((len(part), draws[1]))
         runs[capacity.name] = run
-        diagnoses[capacity.name] = diagnose(
-            *draws, desired_score=config.desired_score, tolerated_gap=config.tolerated_gap
-        )
+        diagnoses[capacity.name] = diagnose_run(run, config, seed)
         growths[capacity.name] = _growth(*history[-2:])
     chosen = min(runs, key=lambda name: runs[name].metrics["validation_log_loss"])
     return Study(rows, runs, diagnoses, chosen, growths[chosen])
@@ -119,11 +115,25 @@ def nested_part(split: Split, fraction: float, seed: int) -> np.ndarray:
     return np.sort(np.concatenate(chosen))
 
 
-def _draws(run: TrainingRun, split: str, draws: int, seed: int) -> ScoreDraws:
-    predictions = Predictions.load(run.predictions[split], "the same command")
-    return balanced_accuracy_draws(
-        predictions.y_true, predictions.y_pred, predictions.group_ids, draws=draws, seed=seed
-    )
+def diagnose_run(run: TrainingRun, config: Part2Config, seed: int) -> Diagnosis:
+    """Returns the verdict on a finished run, from its saved training and validation predictions."""
+    draws = score_draws(run, config, seed)
+    return diagnose(*draws, desired_score=config.desired_score, tolerated_gap=config.tolerated_gap)
+
+
+def diagnosis_values(diagnosis: Diagnosis) -> dict:
+    """Returns what findings.json keeps of a diagnosis."""
+    return {**asdict(diagnosis), "verdict": diagnosis.verdict}
+
+
+def score_draws(run: TrainingRun, config: Part2Config, seed: int) -> list[ScoreDraws]:
+    """Returns the balanced accuracy of a run on train and on validation, with bootstrap draws."""
+    found = []
+    for split in ("train", "validation"):
+        saved = Predictions.load(run.predictions[split], "the same command")
+        arrays = (saved.y_true, saved.y_pred, saved.group_ids)
+        found.append(balanced_accuracy_draws(*arrays, draws=config.bootstrap_draws, seed=seed))
+    return found
 
 
 def _row(model: str, part: Split, run: TrainingRun, train: ScoreDraws, validation: ScoreDraws) -> StudyRow:
