@@ -1,0 +1,64 @@
+import json
+import math
+
+import numpy as np
+import pytest
+
+from tfhealth.errors import UserError
+from tfhealth.paths import Workspace, atomic_path, keep_settings, read_json, write_json
+
+
+def write_half(path):
+    with atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+
+
+def test_file_appears_only_whole(tmp_path):
+    with pytest.raises(RuntimeError):
+        write_half(tmp_path / "result.txt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_failed_rewrite_keeps_the_old_file(tmp_path):
+    target = tmp_path / "result.txt"
+    target.write_text("old")
+    with pytest.raises(RuntimeError):
+        write_half(target)
+    assert target.read_text() == "old"
+
+
+def test_temporary_file_keeps_the_suffix_that_savers_look_at(tmp_path):
+    with atomic_path(tmp_path / "model.keras") as temporary:
+        assert temporary.suffix == ".keras"
+        temporary.touch()
+
+
+def test_json_holds_numpy_values_and_writes_undefined_ones_as_null(tmp_path):
+    write_json(tmp_path / "a.json", {"n": np.int64(3), "x": [np.float32(0.5), math.nan], "m": np.eye(2)})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"n": 3, "x": [0.5, None], "m": [[1, 0], [0, 1]]}
+
+
+def test_missing_run_names_the_command_that_makes_it(tmp_path):
+    with pytest.raises(UserError, match=r"run `python -m tfhealth\.run part2` first"):
+        read_json(tmp_path / "run.json", "python -m tfhealth.run part2")
+
+
+def test_broken_json_says_what_to_delete(tmp_path):
+    (tmp_path / "run.json").write_text('{"half":')
+    with pytest.raises(UserError, match="delete it"):
+        read_json(tmp_path / "run.json", "part2")
+
+
+def test_settings_are_kept_and_others_refused(tmp_path):
+    keep_settings(tmp_path / "settings.json", {"a": (1, 2), "b": 0.1})
+    keep_settings(tmp_path / "settings.json", {"a": [1, 2], "b": 0.1})
+    with pytest.raises(UserError, match=r"other settings \(b\)"):
+        keep_settings(tmp_path / "settings.json", {"a": [1, 2], "b": 0.2})
+
+
+def test_workspace_makes_the_three_folders_of_a_run(tmp_path):
+    workspace = Workspace(tmp_path, "mine")
+    assert workspace.exports("part2") == tmp_path / "exports" / "mine" / "part2"
+    assert workspace.logs().is_dir()
+    assert workspace.tuners("part2").is_dir()
