@@ -6,12 +6,14 @@ from tfhealth.training.metrics import (
     bootstrap_intervals,
     class_scores,
     classification_scores,
+    cluster_weights,
     confusion_counts,
     curves,
     expected_calibration_error,
     groups_of,
     interval,
 )
+from tfhealth.training.weighted import weighted_class_scores, weighted_scores
 
 
 def predictions(n=400, k=4, seed=0):
@@ -76,10 +78,8 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
         rng = np.random.default_rng(seed)
         correct = np.repeat(rng.random(60) < 0.8, 2)
         y_prob = np.where(correct[:, None], [[0.9, 0.1]], [[0.1, 0.9]])
-        score = lambda y, p: {"accuracy": float(np.mean(p.argmax(1) == y))}  # noqa: E731
-        low, high = bootstrap_intervals(
-            np.zeros(120, int), y_prob, np.repeat(np.arange(60), 2), score, draws=200, seed=seed
-        )["accuracy"]
+        groups = np.repeat(np.arange(60), 2)
+        low, high = bootstrap_intervals(np.zeros(120, int), y_prob, groups, draws=200, seed=seed)["accuracy"]
         covered += low <= 0.8 <= high
     assert covered / 200 > 0.88  # 0.95 less the percentile method's shortfall at 60 groups and 4 binomial errors
 
@@ -90,6 +90,35 @@ def test_intervals_are_wider_when_examples_come_in_groups():
     together = bootstrap_intervals(*doubled, np.repeat(np.arange(100), 4), draws=300)["accuracy"]
     apart = bootstrap_intervals(*doubled, np.arange(400), draws=300)["accuracy"]
     assert np.diff(together) > 1.5 * np.diff(apart)  # theory: 2 times
+
+
+def test_weighted_scores_equal_those_of_the_examples_repeated():
+    y_true, y_prob = predictions(n=60)
+    y_prob = np.round(y_prob, 1) + 1e-9  # many ties
+    y_prob /= y_prob.sum(1, keepdims=True)
+    weights = cluster_weights(np.arange(60) // 3, draws=20, seed=0)
+    found, by_class = weighted_scores(y_true, y_prob, weights), weighted_class_scores(y_true, y_prob, weights)
+    for draw, counts in enumerate(weights.astype(int)):
+        rows = np.repeat(np.arange(60), counts)
+        for name, value in classification_scores(y_true[rows], y_prob[rows]).items():
+            assert found[name][draw] == pytest.approx(value, nan_ok=True), name
+        for label, row in enumerate(class_scores(y_true[rows], y_prob[rows], "abcd")):
+            for name, values in by_class.items():
+                assert values[draw, label] == pytest.approx(row[name], nan_ok=True), name
+
+
+def test_ties_are_scored_as_scikit_learn_scores_them():
+    rng = np.random.default_rng(0)
+    y_true, score = rng.integers(0, 2, 200), rng.integers(0, 5, 200) / 5
+    row = class_scores(y_true, np.stack([1 - score, score], axis=1), "ab")[1]
+    assert row["roc_auc"] == pytest.approx(sk.roc_auc_score(y_true, score))
+    assert row["average_precision"] == pytest.approx(sk.average_precision_score(y_true, score))
+
+
+def test_bootstrap_draws_whole_groups():
+    weights = cluster_weights(np.array(["a", "b", "a", "c"]), draws=50, seed=0)
+    assert (weights[:, 0] == weights[:, 2]).all()
+    assert (weights[:, [0, 1, 3]].sum(1) == 3).all()
 
 
 def test_groups_hold_every_position_once():

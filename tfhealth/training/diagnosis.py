@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfhealth.training.metrics import groups_of, interval
+from tfhealth.training.metrics import cluster_weights, interval
 
 RULE = (
     "High bias: even the upper end of the 95 % interval of the training score lies below the desired score. "
@@ -71,23 +71,16 @@ def balanced_accuracy_draws(
 ) -> ScoreDraws:
     """Returns the balanced accuracy and `draws` cluster-bootstrap values of it, resampling whole groups.
 
-    Vectorised: hits and totals are counted once per group and class, then summed over the groups drawn.
+    The same seed and groups give the same samples, so draws of two models on one split can be paired.
     """
     classes = np.unique(y_true)
-    members = groups_of(group_ids)
-    group_of = np.empty(len(y_true), int)
-    for index, rows in enumerate(members):
-        group_of[rows] = index
-    totals = np.zeros((len(members), len(classes)))
-    hits = np.zeros_like(totals)
-    column = np.searchsorted(classes, y_true)
-    np.add.at(totals, (group_of, column), 1)
-    np.add.at(hits, (group_of, column), y_true == y_pred)
+    true = y_true[:, None] == classes
+    hits = true & (y_pred == y_true)[:, None]
 
-    def recall(weights: np.ndarray) -> np.ndarray:
-        seen = weights @ totals
-        return np.nanmean(np.where(seen > 0, (weights @ hits) / np.where(seen > 0, seen, 1), np.nan), axis=1)
+    def balanced_accuracy(weights: np.ndarray) -> np.ndarray:
+        support = weights @ true
+        recall = np.where(support > 0, (weights @ hits) / np.maximum(support, 1), np.nan)
+        return np.nanmean(recall, axis=1)  # every sample holds at least one class
 
-    rng = np.random.default_rng(seed)
-    weights = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), size=draws).astype(float)
-    return ScoreDraws(float(recall(np.ones((1, len(members))))[0]), recall(weights))
+    weights = cluster_weights(group_ids, draws=draws, seed=seed)
+    return ScoreDraws(float(balanced_accuracy(np.ones((1, len(y_true))))[0]), balanced_accuracy(weights))

@@ -12,12 +12,15 @@ from tfhealth.training.metrics import (
     bootstrap_intervals,
     class_scores,
     classification_scores,
+    cluster_weights,
     confusion_counts,
     expected_calibration_error,
+    interval,
     reliability,
 )
 from tfhealth.training.predict import mirrored_logits, predict_logits, predictions_of
 from tfhealth.training.record import Predictions, TrainingRun
+from tfhealth.training.weighted import weighted_class_scores
 
 
 @dataclass(frozen=True)
@@ -69,19 +72,12 @@ def scores_with_intervals(predictions: Predictions, *, draws: int, seed: int) ->
 
 def class_scores_with_intervals(predictions: Predictions, class_names, *, draws: int, seed: int) -> list[dict]:
     """Returns one row a class as `class_scores` does, with <score>_low and <score>_high added."""
-    rows = class_scores(predictions.y_true, predictions.y_prob, class_names)
-    names = [name for name in rows[0] if name not in ("name", "support")]
-
-    def flat(y_true, y_prob):
-        drawn = class_scores(y_true, y_prob, class_names)
-        return {f"{i}:{name}": row[name] for i, row in enumerate(drawn) for name in names}
-
-    intervals = bootstrap_intervals(
-        predictions.y_true, predictions.y_prob, predictions.group_ids, flat, draws=draws, seed=seed
-    )
-    for i, row in enumerate(rows):
-        for name in names:
-            row[f"{name}_low"], row[f"{name}_high"] = intervals[f"{i}:{name}"]
+    arrays = (predictions.y_true, predictions.y_prob)
+    weights = cluster_weights(predictions.group_ids, draws=draws, seed=seed)
+    rows = class_scores(*arrays, class_names)
+    for score, values in weighted_class_scores(*arrays, weights).items():
+        for row, drawn in zip(rows, values.T, strict=True):
+            row[f"{score}_low"], row[f"{score}_high"] = interval(drawn)
     return rows
 
 

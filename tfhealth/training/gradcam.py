@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfhealth.data.dataset import Split
-from tfhealth.training.metrics import groups_of, interval
+from tfhealth.training.metrics import cluster_weights, interval
 from tfhealth.training.record import Predictions
 
 BATCH_SIZE = 64
@@ -72,12 +72,11 @@ class LesionFocus:
 
     def summary(self, group_ids: np.ndarray, *, draws: int, seed: int) -> dict:
         """Returns the means with 95 % intervals (groups resampled) and the number of examples that have none."""
-        members, rng = groups_of(group_ids), np.random.default_rng(seed)
-        samples = []
-        for _ in range(draws):
-            rows = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
-            samples.append((_mean_of_defined(self.inside[rows]), self.area[rows].mean()))
-        intervals = [interval(column) for column in np.transpose(samples)]
+        weights = cluster_weights(group_ids, draws=draws, seed=seed)
+        defined = np.isfinite(self.inside)
+        with_map = weights[:, defined].sum(1)
+        inside = np.where(with_map > 0, weights[:, defined] @ self.inside[defined] / np.maximum(with_map, 1), np.nan)
+        intervals = [interval(inside), interval(weights @ self.area / weights.sum(1))]
         means = {"inside": _mean_of_defined(self.inside), "area": float(self.area.mean())}
         values = {
             name: {"value": mean, "low": low, "high": high}
