@@ -60,13 +60,15 @@ def test_every_deliverable_is_there(finished):
     for file in [*found["tables"].values(), *found["figures"].values(), "analysis.md", "tracking_cost.json"]:
         assert (folder / file).stat().st_size > 0, file
     for figure in found["figures"].values():
-        assert Image.open(folder / figure).width == 1300  # 6.5 inches at 200 dpi
+        with Image.open(folder / figure) as image:
+            assert image.width == 1300  # 6.5 inches at 200 dpi
     assert keras.saving.load_model(folder / "final/model.keras").output_shape == (None, 3)
     assert not list(finished.rglob("*.partial*"))
 
 
 def test_comparison_holds_every_capacity_size_and_variant(finished):
-    rows = list(csv.DictReader((finished / "exports/tiny/part2/comparison.csv").open()))
+    text = (finished / "exports/tiny/part2/comparison.csv").read_text()
+    rows = list(csv.DictReader(text.splitlines()))
     assert len(rows) == 2 * 2 + 4
     assert {row["split"] for row in rows} == {"validation", "test"}
     for row in rows:
@@ -129,10 +131,10 @@ def tags(folder: Path) -> set[str]:
 
 def test_no_group_is_in_two_splits_of_the_saved_predictions(finished):
     folder = finished / "exports/tiny/part2/final"
-    groups = {
-        split: set(np.load(folder / f"predictions_{split}.npz")["group_ids"])
-        for split in ("train", "validation", "test")
-    }
+    groups = {}
+    for split in ("train", "validation", "test"):
+        with np.load(folder / f"predictions_{split}.npz") as arrays:
+            groups[split] = set(arrays["group_ids"])
     assert not groups["train"] & groups["test"]
     assert not groups["train"] & groups["validation"]
     assert not groups["validation"] & groups["test"]

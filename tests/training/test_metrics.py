@@ -42,6 +42,7 @@ def test_scores_equal_scikit_learn():
     assert scores["f1_macro"] == pytest.approx(sk.f1_score(y_true, y_pred, average="macro"))
     assert scores["roc_auc"] == pytest.approx(sk.roc_auc_score(y_true, y_prob, multi_class="ovr"))
     assert scores["log_loss"] == pytest.approx(sk.log_loss(y_true, y_prob))
+    assert scores["expected_calibration_error"] == pytest.approx(expected_calibration_error(y_true, y_prob))
     onehot = np.eye(4)[y_true]
     assert scores["average_precision"] == pytest.approx(sk.average_precision_score(onehot, y_prob))
 

@@ -53,7 +53,14 @@ class Part2:
         )
 
     def train(
-        self, name: str, capacity: Capacity, split: Split, config: TrainingConfig, start_from: Path | None = None
+        self,
+        name: str,
+        capacity: Capacity,
+        split: Split,
+        config: TrainingConfig,
+        *,
+        gradients: bool = False,
+        start_from: Path | None = None,
     ) -> TrainingRun:
         """Trains a capacity on a training split, or loads the run that stands there."""
         return train(
@@ -66,7 +73,7 @@ class Part2:
             seed=self.seed,
             folder=self.workspace.exports("part2", name),
             log_dir=self.workspace.logs("part2", name),
-            gradients=True,
+            gradients=gradients,
             start_from=start_from,
         )
 
@@ -104,7 +111,8 @@ def study_stage(part: Part2) -> Study:
     capacities = {capacity.name: capacity for capacity in part.config.capacities}
 
     def train_on(name: str, capacity: str, split: Split) -> TrainingRun:
-        return part.train(f"study/{name}", capacities[capacity], split, part.config.study)
+        whole = len(split) == len(part.bundle.train)  # tracing gradients costs seconds: once a capacity is enough
+        return part.train(f"study/{name}", capacities[capacity], split, part.config.study, gradients=whole)
 
     return study_capacities(part.bundle, part.config, part.seed, train_on)
 
@@ -135,7 +143,8 @@ def final_stage(part: Part2, study: Study, tuned: Search) -> TrainingRun:
     """Trains the best model of the search on to the end, with its regularization, on images of full size."""
     start = tuned.best_run if tuned.improved else tuned.before
     config = replace(part.config.final, **{name: getattr(tuned.best, name) for name in HYPERPARAMETERS})
-    return part.train("final", _capacity(part, study.chosen), part.bundle.train, config, start.model_path)
+    capacity = _capacity(part, study.chosen)
+    return part.train("final", capacity, part.bundle.train, config, gradients=True, start_from=start.model_path)
 
 
 def explanation_stage(part: Part2, model: keras.Model, evaluation: Evaluation) -> tuple[LesionFocus | None, list[dict]]:

@@ -105,4 +105,4 @@ def _number(value):
 def _state(model: keras.Model) -> dict[str, keras.Variable]:
     """Returns every variable a training step reads: weights, statistics, seed generators, optimizer."""
     owners = {"model": model.variables, "optimizer": model.optimizer.variables}
-    return {f"{owner}:{i}:{v.path}": v for owner, variables in owners.items() for i, v in enumerate(variables)}
+    return {f"{owner}{i}": v for owner, variables in owners.items() for i, v in enumerate(variables)}

@@ -206,7 +206,7 @@ def _finish(name, model, train_split, validation, config, seed, folder, checkpoi
         write_json(folder / "gradients.json", checkpoint.journal)
     run.save(folder)
     checkpoint.path.unlink(missing_ok=True)
-    return run
+    return TrainingRun.load(folder, "the same command")  # as a later start will find it
 
 
 def save_model(model: keras.Model, path: Path) -> None:

@@ -1,7 +1,8 @@
 """Scores under many weightings of the same examples at once: what the bootstrap needs. numpy only.
 
 A bootstrap sample is a weighting: how often each example was drawn. Sorting once and summing by matrix products makes
-a thousand samples cost about as much as ten calls of scikit-learn, which tests/training/test_metrics.py compares with.
+a thousand samples cost about as much as fourteen calls of scikit-learn (2,000 examples, seven classes), with which
+tests/training/test_metrics.py compares them.
 """
 
 import numpy as np
