@@ -84,7 +84,7 @@ PART2 = {
     "quick": Part2Config(
         image_size=64,
         phantom_size=1200,  # 840 to train on
-        capacities=(Capacity("resnet8", 4), Capacity("resnet8", 12), Capacity("resnet8", 32)),
+        capacities=(Capacity("resnet8", 4), Capacity("resnet8", 10), Capacity("resnet8", 20)),
         size_fractions=(0.125, 0.25, 0.5, 1.0),
         study=TrainingConfig(epochs=4, batch_size=32),
         final=TrainingConfig(epochs=10, batch_size=32, learning_rate=1e-3),
