@@ -80,7 +80,7 @@ class Part2Config:
 
 
 PART2 = {
-    # 4 minutes on 2 cores, on the phantom: everything is made, nothing is trained for long.
+    # Aim: 4 minutes on 2 cores, on the phantom; 6 were measured on a busy machine, most of it tracing.
     "quick": Part2Config(
         image_size=64,
         phantom_size=1200,  # 840 to train on
@@ -91,8 +91,8 @@ PART2 = {
         trials=2,
         bootstrap_draws=300,
     ),
-    # 60 minutes a seed on 2 cores, on HAM10000: study and search at 32 px, where an epoch costs a quarter; the best
-    # model of the search is then trained on at 64 px.
+    # Aim, not yet measured: 60 minutes a seed on 2 cores, on HAM10000. Study and search run at 32 px, where an epoch
+    # costs less than half; the best model of the search is then trained on at 64 px.
     "full": Part2Config(
         image_size=64,
         phantom_size=6000,

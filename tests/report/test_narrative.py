@@ -46,7 +46,8 @@ VALUES = {
         "towards": "more",
         "trials": 6,
         "improved": True,
-        "effects": {"dropout": -0.8, "l2": 0.2, "weight_decay": 0.9, "augmentation": -0.6},
+        "chance": 0.01,
+        "effects": {"dropout": -0.95, "l2": 0.2, "weight_decay": 0.9, "augmentation": -0.6},
         "before": {"validation_log_loss": 0.75, "gap": 0.35},
         "after": {"validation_log_loss": 0.68, "gap": 0.25},
     },
@@ -81,6 +82,7 @@ def no_growth(values):
 
 def weak_effects(values):
     values["tuning"]["effects"] = dict.fromkeys(VALUES["tuning"]["effects"], 0.1)
+    values["tuning"]["chance"] = 0.6
 
 
 def undefined_effects(values):
@@ -107,13 +109,17 @@ def test_another_outcome_gives_other_sentences(change):
     assert text_with(change) != text_with()
 
 
-def test_regularizer_said_to_work_best_is_the_one_with_the_lowest_correlation():
-    assert "dropout worked best (-0.80)" in text_with()
+def test_regularizer_said_to_work_best_is_the_strongest_that_lowered_the_loss():
+    assert "Dropout worked best: stronger went with lower validation loss (rank correlation -0.95" in text_with()
 
 
-def test_no_regularizer_is_praised_when_none_stood_out():
-    assert "worked best" not in text_with(weak_effects)
-    assert "No single regularizer stood out" in text_with(weak_effects)
+def test_regularizer_that_raised_the_loss_is_not_praised():
+    assert "keep weight decay weak" in text_with(lambda values: values["tuning"]["effects"].update(dropout=-0.1))
+
+
+def test_no_regularizer_is_praised_when_chance_explains_it():
+    assert "No single regularizer can be said to have worked best" in text_with(weak_effects)
+    assert "in 0.60 of shuffles" in text_with(weak_effects)
 
 
 def test_undefined_correlations_are_not_printed():

@@ -8,7 +8,7 @@ import pytest
 from tfhealth.config import TrainingConfig
 from tfhealth.training.diagnosis import Diagnosis
 from tfhealth.training.record import TrainingRun
-from tfhealth.tuning.search import OBJECTIVE, search
+from tfhealth.tuning.search import OBJECTIVE, chance_of_strongest, search
 from tfhealth.tuning.spaces import HYPERPARAMETERS, RANGES, direction, sample_config
 
 DEFAULTS = TrainingConfig(epochs=1)
@@ -60,6 +60,16 @@ def test_defaults_are_kept_when_no_trial_beats_them(tmp_path):
     assert not found.improved
     assert found.best == DEFAULTS
     assert found.effects["dropout"] == pytest.approx(1.0)  # loss rises with dropout: perfect rank correlation
+
+
+def test_chance_is_small_for_a_perfect_order_and_large_for_the_best_of_many_over_few_trials():
+    rng = np.random.default_rng(0)
+    perfect = [{"a": i, OBJECTIVE: i} for i in range(8)]
+    assert chance_of_strongest(perfect, ["a"], seed=0) < 0.01  # 2 of 8! orders
+    names = list("abcdef")
+    few = [{**dict(zip(names, rng.random(6), strict=True)), OBJECTIVE: rng.random()} for _ in range(4)]
+    assert chance_of_strongest(few, names, seed=0) > 0.1
+    assert chance_of_strongest(few[:2], names, seed=0) == 1.0
 
 
 @pytest.mark.parametrize(

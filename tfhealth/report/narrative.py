@@ -22,9 +22,8 @@ MEANINGS = {
     "high bias and high variance": "it neither fits its training images nor carries over what it learned to new ones",
     "neither": "it fits its training images and carries over to new ones within the tolerated gap",
 }
-# |rho| from which a rank correlation over the trials is called an association; with 8 trials chance alone passes it
-# in one case of five, which the text says by giving the number of trials.
-CLEAR_ASSOCIATION = 0.5
+# A regularizer is said to matter when chance alone gives so strong a strongest correlation less often than this.
+CHANCE = 0.05
 
 
 def part2_analysis(values: Mapping[str, Any]) -> str:
@@ -107,19 +106,19 @@ def _best_regularizer(tuning) -> str:
     if not effects:
         return f"With {tuning['trials']} trials no ranking of the regularizers can be given."
     name, rho = max(effects.items(), key=lambda item: abs(item[1]))
-    helped = "lower" if rho < 0 else "higher"
-    if abs(rho) < CLEAR_ASSOCIATION:
+    if tuning["chance"] >= CHANCE:
         return (
-            f"No single regularizer stood out: the strongest rank correlation with validation loss was that of "
-            f"{NAMES[name]} ({rho:+.2f}), weak over {tuning['trials']} trials."
+            f"No single regularizer can be said to have worked best: {NAMES[name]} had the strongest rank correlation "
+            f"with validation loss ({rho:+.2f}), but chance alone gives one as strong in {tuning['chance']:.2f} of "
+            f"shuffles of {tuning['trials']} trials."
         )
-    worked = min(effects, key=effects.get)
-    closing = f"{NAMES[worked]} worked best" if effects[worked] <= -CLEAR_ASSOCIATION else "none clearly lowered it"
+    if rho < 0:
+        return f"{NAMES[name][:1].upper()}{NAMES[name][1:]} worked best: stronger went with lower validation loss " + (
+            f"(rank correlation {rho:+.2f}; by chance in {tuning['chance']:.2f} of shuffles)."
+        )
     return (
-        f"Among the trials, stronger {NAMES[name].removeprefix('the ')} went with {helped} validation loss (rank "
-        f"correlation {rho:+.2f}); {closing}"
-        + (f" ({effects[worked]:+.2f})" if worked != name and closing.endswith("best") else "")
-        + f", as far as {tuning['trials']} trials can tell."
+        f"What mattered most was to keep {NAMES[name]} weak: stronger went with higher validation loss "
+        f"(rank correlation {rho:+.2f}; by chance in {tuning['chance']:.2f} of shuffles)."
     )
 
 

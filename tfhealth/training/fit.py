@@ -80,7 +80,7 @@ def train(
 def compile_model(model: keras.Model, config: TrainingConfig, train_split: Split, num_classes: int) -> None:
     """Compiles with AdamW, cosine schedule with linear warm-up, and the (logit-adjusted) cross-entropy.
 
-    Without XLA: on a CPU it trains small images up to 2 times slower than oneDNN's kernels, and traces longer.
+    Without XLA, which would bypass oneDNN's kernels (see startup.py) and takes longer to trace.
     """
     steps = steps_per_epoch(train_split, config.batch_size)
     warmup = min(config.warmup_epochs, max(config.epochs - 1, 0)) * steps

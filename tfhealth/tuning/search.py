@@ -9,12 +9,14 @@ from pathlib import Path
 import keras_tuner
 import numpy as np
 from keras_tuner.oracles import BayesianOptimizationOracle
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
 from tfhealth.config import TrainingConfig
 from tfhealth.training.record import TrainingRun
 
 OBJECTIVE = "validation_log_loss"  # smoother than accuracy on a small validation split, and it rewards calibration
+
+SHUFFLES = 5000
 
 Sample = Callable[[keras_tuner.HyperParameters], TrainingConfig]
 TrainTrial = Callable[[str, TrainingConfig], TrainingRun]
@@ -57,6 +59,7 @@ class Search:
         improved: whether a trial beat the defaults.
         rows: one per trial, in order: trial, hyperparameters, scores.
         effects: hyperparameter -> Spearman's rank correlation of its value with OBJECTIVE over the trials, or NaN.
+        chance: how often shuffled trials have a correlation as strong as the strongest of `effects`; 1 if undefined.
     """
 
     best: TrainingConfig
@@ -65,6 +68,7 @@ class Search:
     improved: bool
     rows: list[dict]
     effects: dict[str, float]
+    chance: float
 
     def values(self) -> dict:
         """Returns what findings.json keeps of the search."""
@@ -76,6 +80,7 @@ class Search:
             "after": _scores(self.best_run),
             "best": asdict(self.best),
             "effects": self.effects,
+            "chance": self.chance,
             "rows": self.rows,
         }
 
@@ -117,6 +122,7 @@ def search(
             remember(trial_name(trial), sample(trial.hyperparameters))
     rows = [_row(trial, runs[trial_name(trial)]) for trial in trials]
     best = min(runs, key=lambda name: runs[name].metrics[OBJECTIVE])
+    names = list(trials[0].hyperparameters.values)
     improved = runs[best].metrics[OBJECTIVE] < before.metrics[OBJECTIVE]
     return Search(
         best=configs[best] if improved else defaults,
@@ -124,7 +130,8 @@ def search(
         before=before,
         improved=improved,
         rows=rows,
-        effects={name: _rank_correlation(rows, name) for name in trials[0].hyperparameters.values},
+        effects={name: _rank_correlation(rows, name) for name in names},
+        chance=chance_of_strongest(rows, names, seed),
     )
 
 
@@ -147,3 +154,25 @@ def _rank_correlation(rows: list[dict], name: str) -> float:
     if len(rows) < 3 or (np.ptp(values, axis=0) == 0).any():
         return float("nan")
     return float(spearmanr(values).statistic)
+
+
+def chance_of_strongest(rows: list[dict], names: list[str], seed: int) -> float:
+    """Returns the share of shuffles of the trials' scores whose strongest correlation reaches the one observed.
+
+    The strongest of several correlations over a few trials is large by chance alone; shuffling shows how large.
+
+    Source: Westfall and Young 1993, "Resampling-Based Multiple Testing" (max statistic).
+    """
+    if len(rows) < 3:
+        return 1.0
+    values = rankdata([[row[name] for name in names] for row in rows], axis=0)
+    scores = rankdata([row[OBJECTIVE] for row in rows])
+    values = values[:, np.ptp(values, axis=0) > 0]
+    if not values.shape[1] or not np.ptp(scores):
+        return 1.0
+    values = (values - values.mean(0)) / values.std(0)
+    scores = (scores - scores.mean()) / scores.std()
+    rng = np.random.default_rng(seed)
+    shuffled = np.stack([scores, *(rng.permutation(scores) for _ in range(SHUFFLES))])
+    strongest = np.abs(shuffled @ values / len(rows)).max(1)
+    return float(np.mean(strongest >= strongest[0] - 1e-9))
