@@ -80,7 +80,7 @@ class Part2Config:
 
 
 PART2 = {
-    # Aim: 4 minutes on 2 cores, on the phantom; 6 were measured on a busy machine, most of it tracing.
+    # Aim: 4 minutes on 2 cores, on the phantom; 6 were measured on a busy machine.
     "quick": Part2Config(
         image_size=64,
         phantom_size=1200,  # 840 to train on

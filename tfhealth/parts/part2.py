@@ -98,7 +98,7 @@ def run(workspace: Workspace, *, image: str, options: ImageOptions, profile: str
 
     say("Writing findings, figures and TensorBoard pictures")
     values = collect_values(part, study, tuned, final, evaluation, focus, cost)
-    drawn = collect_drawings(part, study, tuned, final, evaluation, examples)
+    drawn = collect_drawings(part, study, values["tuning"]["comparison"], final, evaluation, examples)
     findings = report.write(folder, part.bundle, values, drawn)
     log_pictures(workspace.logs("part2", "report"), folder, findings, evaluation, part.bundle.card.class_names)
     say(f"\n{findings.text}\n")
@@ -188,7 +188,7 @@ def collect_values(part: Part2, study, tuned, final, evaluation, focus, cost) ->
     }
 
 
-def collect_drawings(part: Part2, study, tuned, final, evaluation, examples) -> dict:
+def collect_drawings(part: Part2, study, comparison, final, evaluation, examples) -> dict:
     """Returns what only the figures need."""
     runs = {**study.runs, "final": final}
     test = evaluation.variants[evaluation.headline]
@@ -199,7 +199,7 @@ def collect_drawings(part: Part2, study, tuned, final, evaluation, examples) -> 
         "best_epochs": {name: run.best_epoch for name, run in runs.items()},
         "regularization": [
             {"name": row["setting"], **{score: _triple(row, score) for score in report.SCORES_COMPARED}}
-            for row in _before_after(tuned, {"draws": part.config.bootstrap_draws, "seed": part.seed})
+            for row in comparison
         ],
         "curves": curves(test.y_true, test.y_prob, names),
         "examples": examples,

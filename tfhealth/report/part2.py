@@ -7,6 +7,7 @@ from typing import Any
 
 from tfhealth.audit.findings import Findings
 from tfhealth.data.dataset import DatasetBundle
+from tfhealth.paths import write_text
 from tfhealth.report import figures, image_figures
 from tfhealth.report.narrative import part2_analysis
 from tfhealth.report.tables import write_csv
@@ -41,7 +42,7 @@ def write(folder: Path, bundle: DatasetBundle, values: Mapping[str, Any], drawn:
         text=part2_analysis(values),
     )
     findings.save(folder)
-    (folder / "analysis.md").write_text(_markdown(findings), encoding="utf-8")
+    write_text(folder / "analysis.md", _markdown(findings))
     return findings
 
 

@@ -46,7 +46,7 @@ def train(
     Args:
         name: of the run, shown to the user.
         build: makes the uncompiled model for a config: (n, height, width, 3) pixels in [0, 255] to logits.
-        config: all hyperparameters; a run that already stands in `folder` must have the same.
+        config: all hyperparameters; not looked at when `folder` holds a finished run (paths.keep_settings guards that).
         folder: gets model.keras, run.json, predictions_<split>.npz, and state.npz while training goes on.
         log_dir: gets TensorBoard event files.
         gradients: also track gradient norms and histograms.
