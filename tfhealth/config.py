@@ -57,8 +57,10 @@ class Part2Config:
         image_size: side in pixels. phantom_size: images generated when the embedded data are used.
         capacities: from too small to too large, in that order.
         size_fractions: parts of the training split for the learning curves, ascending, the last 1.
-        study, final: training settings of the study (and of every trial), and of the model that is delivered, which
-            starts with the weights of the search's best and takes over its regularization.
+        study, search, final: training settings of the study, of every trial, and of the model that is delivered. One
+            goes on from the other: trials start with the weights of the study's chosen run, so that they differ in
+            regularization alone; the final training starts with the weights of the search's best and keeps its
+            regularization. No epoch is wasted.
         desired_score: balanced accuracy on the training data below which a model is said to have high bias.
         tolerated_gap: training minus validation balanced accuracy above which it has high variance.
         trials: KerasTuner trials. views: 8 averages a test image's rotations and mirror images, 1 does not.

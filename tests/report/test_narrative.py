@@ -50,6 +50,7 @@ VALUES = {
         "effects": {"dropout": -0.95, "l2": 0.2, "weight_decay": 0.9, "augmentation": -0.6},
         "before": {"validation_log_loss": 0.75, "gap": 0.35},
         "after": {"validation_log_loss": 0.68, "gap": 0.25},
+        "change": {"value": -0.07, "low": -0.1, "high": -0.04},
     },
     "final": SCORES,
     "class_balanced": SCORES,
@@ -80,6 +81,10 @@ def no_growth(values):
     values["study"]["growth"] |= {"change": 0.0, "low": -0.03}
 
 
+def undecided_change(values):
+    values["tuning"]["change"] |= {"high": 0.01}
+
+
 def weak_effects(values):
     values["tuning"]["effects"] = dict.fromkeys(VALUES["tuning"]["effects"], 0.1)
     values["tuning"]["chance"] = 0.6
@@ -96,7 +101,15 @@ def no_masks_and_no_verdict(values):
     values["tuning"]["towards"] = "around"
 
 
-CHANGES = [all_high_bias, no_trial_helped, no_growth, weak_effects, undefined_effects, no_masks_and_no_verdict]
+CHANGES = [
+    all_high_bias,
+    no_trial_helped,
+    no_growth,
+    undecided_change,
+    weak_effects,
+    undefined_effects,
+    no_masks_and_no_verdict,
+]
 
 
 @pytest.mark.parametrize("change", [lambda values: None, *CHANGES])

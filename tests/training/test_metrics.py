@@ -24,10 +24,10 @@ def predictions(n=400, k=4, seed=0):
 
 
 def test_calibration_error_by_hand_on_four_points():
-    # Two bins of ten are filled: confidence 0.95 with accuracy 1/2, confidence 0.65 with accuracy 1.
+    # Two bins of fifteen are filled: confidence 0.95 with accuracy 1/2, confidence 0.65 with accuracy 1.
     y_prob = np.array([[0.95, 0.05], [0.95, 0.05], [0.65, 0.35], [0.65, 0.35]])
     y_true = np.array([0, 1, 0, 0])
-    assert expected_calibration_error(y_true, y_prob, bins=10) == pytest.approx((0.45 * 2 + 0.35 * 2) / 4)
+    assert expected_calibration_error(y_true, y_prob) == pytest.approx((0.45 * 2 + 0.35 * 2) / 4)
 
 
 def test_calibration_error_of_nothing_is_undefined():

@@ -7,8 +7,8 @@ import pytest
 
 from tfhealth.config import TrainingConfig
 from tfhealth.training.diagnosis import Diagnosis
-from tfhealth.training.record import TrainingRun
-from tfhealth.tuning.search import OBJECTIVE, chance_of_strongest, search
+from tfhealth.training.record import Predictions, TrainingRun
+from tfhealth.tuning.search import OBJECTIVE, Search, chance_of_strongest, search
 from tfhealth.tuning.spaces import HYPERPARAMETERS, RANGES, direction, sample_config
 
 DEFAULTS = TrainingConfig(epochs=1)
@@ -60,6 +60,22 @@ def test_defaults_are_kept_when_no_trial_beats_them(tmp_path):
     assert not found.improved
     assert found.best == DEFAULTS
     assert found.effects["dropout"] == pytest.approx(1.0)  # loss rises with dropout: perfect rank correlation
+
+
+def test_change_is_paired_so_a_steady_gain_on_noisy_examples_is_certain(tmp_path):
+    rng = np.random.default_rng(0)
+    sure = rng.uniform(0.1, 0.8, 60)  # the probability of the true class differs widely between examples
+
+    def run_with(name, factor):
+        y_prob = np.stack([sure * factor, 1 - sure * factor], axis=1).astype(np.float32)
+        ids = np.arange(60).astype(str)
+        Predictions(np.zeros(60, np.int32), y_prob, {}, ids, ids).save(tmp_path / f"{name}.npz")
+        run = made_up_run(name, DEFAULTS)
+        return replace(run, predictions={"validation": tmp_path / f"{name}.npz"})
+
+    before, after = run_with("before", 1.0), run_with("after", 1.2)
+    change = Search(DEFAULTS, after, before, True, [], {}, 1.0).change(draws=100, seed=0)
+    assert [change["low"], change["value"], change["high"]] == pytest.approx([-np.log(1.2)] * 3, abs=1e-5)
 
 
 def test_chance_is_small_for_a_perfect_order_and_large_for_the_best_of_many_over_few_trials():

@@ -17,12 +17,12 @@ from tfhealth.data.pipeline import pixel_statistics
 from tfhealth.models.resnet import resnet8, resnet18, resnet50
 from tfhealth.paths import Workspace, keep_settings, read_json
 from tfhealth.report import part2 as report
-from tfhealth.training.evaluate import Evaluation, evaluate, scores_with_intervals, summary
+from tfhealth.training.evaluate import Evaluation, evaluate, summary
 from tfhealth.training.fit import train
 from tfhealth.training.gradcam import LesionFocus, explain, lesion_focus
 from tfhealth.training.metrics import curves
 from tfhealth.training.overhead import measure_tracking_cost
-from tfhealth.training.record import Predictions, TrainingRun
+from tfhealth.training.record import TrainingRun
 from tfhealth.training.tracking import write_hparams, write_png, write_pr_curves, write_text
 from tfhealth.tuning.search import OBJECTIVE, Search, search
 from tfhealth.tuning.spaces import HYPERPARAMETERS, direction, sample_config
@@ -118,20 +118,24 @@ def study_stage(part: Part2) -> Study:
 
 
 def tuning_stage(part: Part2, study: Study) -> Search:
-    """Searches regularization for the chosen capacity, in the direction its diagnosis points to."""
-    chosen = _capacity(part, study.chosen)
+    """Searches regularization for the chosen capacity, in the direction its diagnosis points to.
+
+    Every trial goes on from the weights of the study, and so does the training with the defaults it has to beat.
+    """
+    chosen, start = _capacity(part, study.chosen), study.runs[study.chosen].model_path
+    defaults = part.config.search
 
     def train_trial(name: str, config: TrainingConfig) -> TrainingRun:
-        trial = part.train(f"tuning/{name}", chosen, part.bundle.train, config)
+        trial = part.train(f"tuning/{name}", chosen, part.bundle.train, config, start_from=start)
         scores = {OBJECTIVE: trial.metrics[OBJECTIVE], "validation_accuracy": trial.metrics["validation_accuracy"]}
         hparams = {name: getattr(config, name) for name in HYPERPARAMETERS}
         write_hparams(part.workspace.logs("part2", "tuning", name), hparams, scores)
         return trial
 
     return search(
-        part.config.study,
-        study.runs[study.chosen],
-        partial(sample_config, base=part.config.study, towards=direction(study.diagnoses[study.chosen])),
+        defaults,
+        train_trial("defaults", defaults),
+        partial(sample_config, base=defaults, towards=direction(study.diagnoses[study.chosen])),
         train_trial,
         max_trials=part.config.trials,
         seed=part.seed,
@@ -171,7 +175,12 @@ def collect_values(part: Part2, study, tuned, final, evaluation, focus, cost) ->
     return {
         "data": report.data_values(part.bundle),
         "study": study.values(),
-        "tuning": {**tuned.values(), "towards": towards, "comparison": _before_after(tuned, intervals)},
+        "tuning": {
+            **tuned.values(),
+            "towards": towards,
+            "comparison": tuned.comparison(**intervals),
+            "change": tuned.change(**intervals),
+        },
         "training": {
             "config": final.config,
             "parameters": final.parameters,
@@ -214,18 +223,6 @@ def log_pictures(log_dir: Path, folder: Path, findings: Findings, evaluation: Ev
     test = evaluation.variants[evaluation.headline]
     write_pr_curves(log_dir, test.y_true, test.y_prob, class_names, step=0)
     write_text(log_dir, "analysis", findings.text, step=0)
-
-
-def _before_after(tuned: Search, intervals: dict) -> list[dict]:
-    """Returns one row for the defaults and one for the best trial: validation scores with intervals."""
-    rows = []
-    for setting, run in (("defaults", tuned.before), ("best trial", tuned.best_run)):
-        scores = scores_with_intervals(Predictions.load(run.predictions["validation"], "the same command"), **intervals)
-        row = {"setting": setting, "train_balanced_accuracy": run.metrics["train_balanced_accuracy"]}
-        for name, score in scores.items():
-            row |= {name: score["value"], f"{name}_low": score["low"], f"{name}_high": score["high"]}
-        rows.append({**row, **{name: run.config[name] for name in HYPERPARAMETERS}})
-    return rows
 
 
 def _triple(row: dict, score: str) -> tuple[float, float, float]:

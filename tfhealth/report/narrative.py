@@ -86,12 +86,15 @@ def _tuning(values) -> list[str]:
     before, after = tuning["before"], tuning["after"]
     first = (
         f"{TOWARDS[tuning['towards']]}; KerasTuner tried {tuning['trials']} settings of {_count(tuning['effects'])} "
-        "regularizers at equal epochs."
+        "regularizers, each going on from the same weights."
     )
+    change = tuning["change"]
     if tuning["improved"]:
+        meaning = "" if change["high"] < 0 else ", which this split cannot tell from none"
         outcome = (
-            f"The best setting lowered validation loss from {before['validation_log_loss']:.3f} to "
-            f"{after['validation_log_loss']:.3f} nats and moved the gap from {before['gap']:.2f} to {after['gap']:.2f}."
+            f"Against the defaults the best setting moved validation loss from {before['validation_log_loss']:.3f} to "
+            f"{after['validation_log_loss']:.3f} nats (change {change['low']:+.3f} to {change['high']:+.3f}{meaning}) "
+            f"and the gap from {before['gap']:.2f} to {after['gap']:.2f}."
         )
     else:
         outcome = (

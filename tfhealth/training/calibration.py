@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from tfhealth.training.metrics import check_predictions
+from tfhealth.training.weighted import check_predictions
 
 TEMPERATURE_RANGE = (0.05, 20.0)  # beyond it a network's probabilities are all 0 or 1, or all alike
 TAU_GRID = np.linspace(0.0, 2.0, 41)  # 0: as trained, 1: class shares divided out; more favours rare classes

@@ -96,7 +96,8 @@ def compile_model(model: keras.Model, config: TrainingConfig, train_split: Split
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     shares = np.bincount(train_split.y, minlength=num_classes) / len(train_split)
     loss = LogitAdjustedCrossentropy(shares, config.balance, config.label_smoothing)
-    model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
+    optimizer.build(model.trainable_variables)  # a train step that creates variables is traced twice
+    model.compile(optimizer, loss, jit_compile=False)
 
 
 def last_phase(config: TrainingConfig) -> int:

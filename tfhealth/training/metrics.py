@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn import metrics as sk
 
-from tfhealth.training.weighted import check_predictions, weighted_class_scores, weighted_scores
+from tfhealth.training.weighted import CALIBRATION_BINS, confidence_bin, weighted_class_scores, weighted_scores
 
 Scores = dict[str, float]
 
@@ -39,13 +39,12 @@ def class_scores(y_true: np.ndarray, y_prob: np.ndarray, class_names) -> list[di
     return rows
 
 
-def expected_calibration_error(y_true: np.ndarray, y_prob: np.ndarray, *, bins: int = 15) -> float:
-    """Mean gap between confidence and accuracy, weighted by bin size.
+def expected_calibration_error(y_true: np.ndarray, y_prob: np.ndarray) -> float:
+    """Mean gap between confidence and accuracy over CALIBRATION_BINS equal-width bins, weighted by bin size.
 
     Args:
         y_true: (n,) int class ids.
         y_prob: (n, num_classes) probabilities, rows summing to 1.
-        bins: number of equal-width confidence bins on [0, 1].
 
     Returns:
         float in [0, 1]; NaN when n == 0.
@@ -55,20 +54,16 @@ def expected_calibration_error(y_true: np.ndarray, y_prob: np.ndarray, *, bins: 
 
     Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", arXiv:1706.04599, eq. 5.
     """
-    check_predictions(y_true, y_prob)
-    if not len(y_true):
-        return float("nan")
-    confidence, correct, count = reliability(y_true, y_prob, bins=bins)
-    return float(np.nansum(np.abs(confidence - correct) * count) / len(y_true))
+    return classification_scores(y_true, y_prob)["expected_calibration_error"]
 
 
-def reliability(y_true: np.ndarray, y_prob: np.ndarray, *, bins: int = 15):
+def reliability(y_true: np.ndarray, y_prob: np.ndarray):
     """Returns (mean confidence, accuracy, count) by confidence bin, each (bins,); empty bins are NaN, NaN, 0."""
     confidence, correct = y_prob.max(1), y_prob.argmax(1) == y_true
-    which = np.minimum((confidence * bins).astype(int), bins - 1)
-    count = np.bincount(which, minlength=bins).astype(float)
+    which = confidence_bin(confidence)
+    count = np.bincount(which, minlength=CALIBRATION_BINS).astype(float)
     filled = np.where(count > 0, count, np.nan)
-    sums = (np.bincount(which, weights=values, minlength=bins) for values in (confidence, correct))
+    sums = (np.bincount(which, weights=values, minlength=CALIBRATION_BINS) for values in (confidence, correct))
     return (*(total / filled for total in sums), count)
 
 

@@ -97,10 +97,14 @@ def _areas(weights: np.ndarray, positive: np.ndarray, last: np.ndarray) -> np.nd
     return np.where(defined, np.stack([roc_auc, average_precision]), np.nan)
 
 
+def confidence_bin(confidence: np.ndarray) -> np.ndarray:
+    """Returns the number of the equal-width bin on [0, 1] that each confidence falls into, below CALIBRATION_BINS."""
+    return np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+
+
 def _calibration_error(confidence: np.ndarray, hit: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Sum over confidence bins of |confidence - accuracy| times the weight in the bin, (draws,)."""
-    which = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    excess = (confidence - hit)[:, None] * (which[:, None] == np.arange(CALIBRATION_BINS))
+    excess = (confidence - hit)[:, None] * (confidence_bin(confidence)[:, None] == np.arange(CALIBRATION_BINS))
     return np.abs(weights @ excess).sum(1)
 
 

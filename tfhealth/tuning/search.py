@@ -12,7 +12,10 @@ from keras_tuner.oracles import BayesianOptimizationOracle
 from scipy.stats import rankdata, spearmanr
 
 from tfhealth.config import TrainingConfig
-from tfhealth.training.record import TrainingRun
+from tfhealth.training.evaluate import scores_with_intervals
+from tfhealth.training.metrics import cluster_weights, interval
+from tfhealth.training.record import Predictions, TrainingRun
+from tfhealth.tuning.spaces import HYPERPARAMETERS
 
 OBJECTIVE = "validation_log_loss"  # smoother than accuracy on a small validation split, and it rewards calibration
 
@@ -69,6 +72,30 @@ class Search:
     rows: list[dict]
     effects: dict[str, float]
     chance: float
+
+    def comparison(self, *, draws: int, seed: int) -> list[dict]:
+        """Returns one row for the defaults and one for the best trial: validation scores with 95 % intervals."""
+        rows = []
+        for setting, run in (("defaults", self.before), ("best trial", self.best_run)):
+            scores = scores_with_intervals(_validation(run), draws=draws, seed=seed)
+            row = {"setting": setting, "train_balanced_accuracy": run.metrics["train_balanced_accuracy"]}
+            for name, score in scores.items():
+                row |= {name: score["value"], f"{name}_low": score["low"], f"{name}_high": score["high"]}
+            rows.append({**row, **{name: run.config[name] for name in HYPERPARAMETERS}})
+        return rows
+
+    def change(self, *, draws: int, seed: int) -> dict[str, float]:
+        """Returns {"value", "low", "high"}: the best trial's validation log loss less the defaults', in nats.
+
+        The interval is paired: both are scored on the same bootstrap samples, so what they share cancels out. The trial
+        was chosen on these images, so the value flatters it.
+        """
+        before, after = _validation(self.before), _validation(self.best_run)
+        losses = [-np.log(np.maximum(p.y_prob[np.arange(len(p.y_true)), p.y_true], 1e-12)) for p in (before, after)]
+        weights = cluster_weights(before.group_ids, draws=draws, seed=seed)
+        difference = losses[1] - losses[0]
+        low, high = interval(weights @ difference / weights.sum(1))
+        return {"value": float(difference.mean()), "low": low, "high": high}
 
     def values(self) -> dict:
         """Returns what findings.json keeps of the search."""
@@ -137,6 +164,10 @@ def search(
 
 def trial_name(trial) -> str:
     return f"trial_{int(trial.trial_id):02d}"
+
+
+def _validation(run: TrainingRun) -> Predictions:
+    return Predictions.load(run.predictions["validation"], "the same command")
 
 
 def _scores(run: TrainingRun) -> dict:
