@@ -22,14 +22,14 @@ class TrainingConfig:
     """
 
     epochs: int
-    batch_size: int = 64
+    batch_size: int = 32
     learning_rate: float = 2e-3
     warmup_epochs: int = 1
     weight_decay: float = 0.05
     l2: float = 0.0
     dropout: float = 0.0
-    label_smoothing: float = 0.1
-    augmentation: float = 1.0
+    label_smoothing: float = 0.05
+    augmentation: float = 0.5
     mixup: float = 0.0
     balance: float = 0.0
     patience: int = 10
@@ -72,6 +72,7 @@ class Part2Config:
     capacities: tuple[Capacity, ...]
     size_fractions: tuple[float, ...]
     study: TrainingConfig
+    search: TrainingConfig
     final: TrainingConfig
     trials: int
     desired_score: float = 0.85
@@ -88,8 +89,9 @@ PART2 = {
         phantom_size=1200,  # 840 to train on
         capacities=(Capacity("resnet8", 4), Capacity("resnet8", 10), Capacity("resnet8", 20)),
         size_fractions=(0.125, 0.25, 0.5, 1.0),
-        study=TrainingConfig(epochs=4, batch_size=32),
-        final=TrainingConfig(epochs=10, batch_size=32, learning_rate=1e-3),
+        study=TrainingConfig(epochs=4),
+        search=TrainingConfig(epochs=3, learning_rate=1e-3),
+        final=TrainingConfig(epochs=10, learning_rate=1e-3),
         trials=2,
         bootstrap_draws=300,
     ),
@@ -98,10 +100,11 @@ PART2 = {
     "full": Part2Config(
         image_size=64,
         phantom_size=6000,
-        capacities=(Capacity("resnet8", 16), Capacity("resnet18", 32), Capacity("resnet50", 16)),
+        capacities=(Capacity("resnet8", 16), Capacity("resnet18", 32), Capacity("resnet50", 24)),
         size_fractions=(0.0625, 0.125, 0.25, 1.0),
-        study=TrainingConfig(epochs=8, resolutions=((32, 1.0),)),
-        final=TrainingConfig(epochs=12, learning_rate=1e-3),
+        study=TrainingConfig(epochs=6, resolutions=((32, 1.0),)),
+        search=TrainingConfig(epochs=4, learning_rate=1e-3, resolutions=((32, 1.0),)),
+        final=TrainingConfig(epochs=20, learning_rate=1e-3),
         trials=4,
     ),
 }

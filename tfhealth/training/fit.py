@@ -18,6 +18,7 @@ from tfhealth.training.losses import LogitAdjustedCrossentropy
 from tfhealth.training.metrics import classification_scores
 from tfhealth.training.predict import predict_logits, predictions_of, softmax
 from tfhealth.training.record import TrainingRun
+from tfhealth.training.schedule import LearningRate, learning_rates
 from tfhealth.training.tracking import tracking_callbacks
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn")
@@ -70,7 +71,8 @@ def train(
     checkpoint = Checkpoint(folder / "state.npz", stopping, journal)
     checkpoint.restore(model)
     if not checkpoint.finished and checkpoint.epochs_done < config.epochs:
-        callbacks = [Evaluation(train_split, validation, config, seed), *tracking, stopping, checkpoint]
+        evaluation, rates = Evaluation(train_split, validation, config, seed), _learning_rates(train_split, config)
+        callbacks = [rates, evaluation, *tracking, stopping, checkpoint]
         _fit(name, model, train_split, config, num_classes, seed, checkpoint.epochs_done, callbacks)
     elif checkpoint.best_weights:
         model.set_weights(checkpoint.best_weights)
@@ -78,20 +80,11 @@ def train(
 
 
 def compile_model(model: keras.Model, config: TrainingConfig, train_split: Split, num_classes: int) -> None:
-    """Compiles with AdamW, cosine schedule with linear warm-up, and the (logit-adjusted) cross-entropy.
+    """Compiles with AdamW at the peak learning rate and the (logit-adjusted) cross-entropy.
 
     Without XLA, which would bypass oneDNN's kernels (see startup.py) and takes longer to trace.
     """
-    steps = steps_per_epoch(train_split, config.batch_size)
-    warmup = min(config.warmup_epochs, max(config.epochs - 1, 0)) * steps
-    schedule = keras.optimizers.schedules.CosineDecay(
-        config.learning_rate / 100,
-        max(config.epochs * steps - warmup, 1),
-        alpha=0.01,  # the rate ends where warm-up began, at a hundredth of the peak
-        warmup_target=config.learning_rate,
-        warmup_steps=warmup,
-    )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
+    optimizer = keras.optimizers.AdamW(config.learning_rate, weight_decay=config.weight_decay)
     # Biases and normalisation scales are not capacity; decaying them only hurts (Goyal et al. 2017, sec. 5.3).
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     shares = np.bincount(train_split.y, minlength=num_classes) / len(train_split)
@@ -153,6 +146,13 @@ class _ProgressBar(keras.callbacks.Callback):
             f"epoch {epoch + 1}/{self.epochs}: train {logs['train_accuracy']:.3f} validation {logs['val_accuracy']:.3f}"
         )
         self.bar.advance(0, note)
+
+
+def _learning_rates(train_split: Split, config: TrainingConfig) -> LearningRate:
+    steps = steps_per_epoch(train_split, config.batch_size)
+    warmup = min(config.warmup_epochs, max(config.epochs - 1, 0)) * steps
+    rates = learning_rates(config.learning_rate, steps=config.epochs * steps, warmup_steps=warmup)
+    return LearningRate(rates, steps)
 
 
 def _fit(name, model, train_split, config, num_classes, seed, epochs_done, callbacks) -> None:
