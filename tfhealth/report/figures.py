@@ -96,7 +96,7 @@ def learning_curves(histories: dict[str, dict[str, list[float]]], best_epochs: d
                     ax.axvline(best, color=GREY, linewidth=0.8, linestyle=":", label="best epoch")
                 ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
                 ax.set_xlim(left=0.5)
-            column[0].set_title(f"{name} (best epoch: {best})" if best else name)
+            column[0].set_title(name)
             column[1].set_xlabel("epoch")
         panels[0, 0].set_ylabel("loss")
         panels[1, 0].set_ylabel("accuracy")
@@ -252,6 +252,7 @@ def _place_on_axis(ax: Axes, values: list) -> np.ndarray:
     """Chooses the horizontal axis for hyperparameter values and returns where on it each lies.
 
     Evenly spaced: words, booleans, a single value, a few values with 0 among them. Logarithmic: a span over 30 times.
+    A few round values are the ticks themselves.
     """
     numeric = all(isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in values)
     positive = [value for value in values if numeric and value > 0]
@@ -264,7 +265,7 @@ def _place_on_axis(ax: Axes, values: list) -> np.ndarray:
     if wide and len(positive) < len(values):
         ax.set_xscale("symlog", linthresh=min(positive))
         ax.xaxis.set_major_formatter("{x:g}")
-    elif not wide and len(choices) <= 6:
+    elif not wide and len(choices) <= 6 and all(choice == float(f"{choice:.2g}") for choice in choices):
         ax.set_xticks(choices, [f"{choice:g}" for choice in choices])
     elif wide:
         ax.set_xscale("log")
@@ -272,6 +273,8 @@ def _place_on_axis(ax: Axes, values: list) -> np.ndarray:
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 3) if subdivided else (1,)))
         ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_locator(NullLocator())
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(4))
     return np.array(values, float)
 
 
