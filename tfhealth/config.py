@@ -87,10 +87,10 @@ PART2 = {
     "quick": Part2Config(
         image_size=64,
         phantom_size=1200,  # 840 to train on
-        capacities=(Capacity("resnet8", 4), Capacity("resnet8", 10), Capacity("resnet8", 20)),
+        capacities=(Capacity("resnet8", 4), Capacity("resnet8", 8), Capacity("resnet8", 16)),
         size_fractions=(0.125, 0.25, 0.5, 1.0),
         study=TrainingConfig(epochs=4),
-        search=TrainingConfig(epochs=3, learning_rate=1e-3),
+        search=TrainingConfig(epochs=2, learning_rate=1e-3),
         final=TrainingConfig(epochs=10, learning_rate=1e-3),
         trials=2,
         bootstrap_draws=300,

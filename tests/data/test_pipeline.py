@@ -91,7 +91,7 @@ def test_split_smaller_than_a_batch_is_one_batch():
 
 
 def test_evaluation_keeps_order_and_delivers_the_last_part_batch():
-    found = [images for images in evaluation_batches(split_of(), 8).as_numpy_iterator()]
+    found = list(evaluation_batches(split_of(), 8))
     assert [len(images) for images in found] == [8, 8, 4]
     assert np.concatenate(found)[:, 0, 0, 0].tolist() == list(range(20))
 

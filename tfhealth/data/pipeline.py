@@ -96,22 +96,15 @@ def steps_per_epoch(split: Split, batch_size: int) -> int:
     return max(1, len(split) // batch_size)
 
 
-def evaluation_batches(split: Split, batch_size: int, resolution: int | None = None) -> tf.data.Dataset:
-    """Returns the images of the split in order: (batch, height, width, channels) float32 in [0, 255].
+def evaluation_batches(split: Split, batch_size: int, resolution: int | None = None) -> Iterator[np.ndarray]:
+    """Yields the images of the split in order: (batch, height, width, channels) float32 in [0, 255].
 
     Args:
         resolution: image side to reduce to; None keeps the full size.
     """
-
-    def rows() -> Iterator[np.ndarray]:
-        for start in range(0, len(split), batch_size):
-            yield split.x.take(slice(start, start + batch_size))
-
-    signature = tf.TensorSpec((None, *split.x.shape[1:]), tf.uint8)
-    batches = tf.data.Dataset.from_generator(rows, output_signature=signature)
-    batches = batches.apply(tf.data.experimental.assert_cardinality(-(-len(split) // batch_size)))
-    prepare = lambda images: reduce_images(tf.cast(images, tf.float32), resolution)  # noqa: E731
-    return batches.map(prepare, num_parallel_calls=1).prefetch(2)
+    for start in range(0, len(split), batch_size):
+        images = split.x.take(slice(start, start + batch_size)).astype(np.float32)
+        yield np.asarray(reduce_images(images, resolution))
 
 
 def pixel_statistics(split: Split, sample: int = 2000) -> tuple[list[float], list[float]]:

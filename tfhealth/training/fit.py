@@ -22,8 +22,8 @@ from tfhealth.training.schedule import LearningRate, learning_rates
 from tfhealth.training.tracking import tracking_callbacks
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn")
-# Train scores are measured on this many training images without augmentation, so they compare with validation.
-TRAIN_SAMPLE = 1000
+# After each epoch the train scores are measured on this many training images; at the end on all of them.
+TRAIN_SAMPLE = 500
 
 Build = Callable[[TrainingConfig], keras.Model]
 

@@ -17,8 +17,7 @@ def predict_logits(model: keras.Model, split: Split, *, resolution: int | None =
         resolution: side in pixels that the images are reduced to first; None leaves them as they are.
     """
     batches = evaluation_batches(split, BATCH_SIZE, resolution=resolution)
-    logits = [_predict_padded(model, images) for images in batches.as_numpy_iterator()]
-    return np.concatenate(logits)
+    return np.concatenate([_predict_padded(model, images) for images in batches])
 
 
 def mirrored_logits(model: keras.Model, split: Split) -> np.ndarray:
@@ -26,9 +25,8 @@ def mirrored_logits(model: keras.Model, split: Split) -> np.ndarray:
 
     A lesion has no up or down, so all eight are the same picture to a dermatologist (test-time augmentation).
     """
-    batches = evaluation_batches(split, BATCH_SIZE)
     logits = []
-    for images in batches.as_numpy_iterator():
+    for images in evaluation_batches(split, BATCH_SIZE):
         views = [np.rot90(side, turns, (1, 2)) for side in (images, images[:, :, ::-1]) for turns in range(4)]
         logits.append(np.mean([_predict_padded(model, view) for view in views], axis=0))
     return np.concatenate(logits)
