@@ -1,5 +1,8 @@
 import json
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -26,6 +29,18 @@ def test_failed_rewrite_keeps_the_old_file(tmp_path):
     with pytest.raises(RuntimeError):
         write_half(target)
     assert target.read_text() == "old"
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    abandoned = tmp_path / f".model.{ended.pid}.partial.keras"
+    living = tmp_path / f".model.{os.getppid()}.partial.keras"
+    for file in (abandoned, living):
+        file.write_text("half")
+    with atomic_path(tmp_path / "model.keras") as temporary:
+        temporary.write_text("whole")
+    assert sorted(tmp_path.iterdir()) == [living, tmp_path / "model.keras"]
 
 
 def test_temporary_file_keeps_the_suffix_that_savers_look_at(tmp_path):
