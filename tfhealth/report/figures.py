@@ -87,12 +87,11 @@ def learning_curves(histories: dict[str, dict[str, list[float]]], best_epochs: d
     with page(path, 4.2, "Loss and accuracy by epoch") as figure:
         panels = figure.subplots(2, len(histories), sharey="row", squeeze=False)
         for (name, history), column in zip(histories.items(), panels.T, strict=True):
-            best = best_epochs.get(name)
             for ax, score in zip(column, ("loss", "accuracy"), strict=True):
                 for part, label, style in (("train", "training", TRAIN), ("val", "validation", VALIDATION)):
                     values = np.asarray(history.get(f"{part}_{score}", []), float)
                     ax.plot(np.arange(1, len(values) + 1), values, marker="o", markersize=1.5, label=label, **style)
-                if best:
+                if best := best_epochs.get(name):
                     ax.axvline(best, color=GREY, linewidth=0.8, linestyle=":", label="best epoch")
                 ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
                 ax.set_xlim(left=0.5)
@@ -251,8 +250,8 @@ def _legend_below(figure: Figure, *axes: Axes) -> None:
 def _place_on_axis(ax: Axes, values: list) -> np.ndarray:
     """Chooses the horizontal axis for hyperparameter values and returns where on it each lies.
 
-    Evenly spaced: words, booleans, a single value, a few values with 0 among them. Logarithmic: a span over 30 times.
-    A few round values are the ticks themselves.
+    Evenly spaced: words, booleans, a single value, a few with 0 among them. Logarithmic: a span over 30 times. A few
+    round values are the ticks themselves.
     """
     numeric = all(isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in values)
     positive = [value for value in values if numeric and value > 0]
