@@ -100,11 +100,11 @@ PART2 = {
     "full": Part2Config(
         image_size=64,
         phantom_size=6000,
-        capacities=(Capacity("resnet8", 16), Capacity("resnet18", 32), Capacity("resnet50", 24)),
+        capacities=(Capacity("resnet8", 8), Capacity("resnet8", 32), Capacity("resnet18", 24)),
         size_fractions=(0.0625, 0.125, 0.25, 1.0),
         study=TrainingConfig(epochs=5, resolutions=((32, 1.0),)),
-        search=TrainingConfig(epochs=4, learning_rate=1e-3, resolutions=((32, 1.0),)),
-        final=TrainingConfig(epochs=16, learning_rate=1e-3),
-        trials=4,
+        search=TrainingConfig(epochs=5, learning_rate=1e-3, resolutions=((32, 1.0),)),
+        final=TrainingConfig(epochs=45, learning_rate=1e-3),
+        trials=6,
     ),
 }

@@ -121,6 +121,18 @@ def test_graph_holds_every_layer_and_its_inputs(tmp_path):
     inputs = {node.name: list(node.input) for node in keras_model_to_graph_def(config).node}  # as the Graphs tab does
     assert inputs["dense_net/residual"] == ["dense_net/hidden", "dense_net/branch"]
     assert {"dense_net/logits", "dense_net/branch"} < set(inputs)
+    opened_with = tf.compat.v1.GraphDef.FromString(accumulator.Graph().SerializeToString())
+    assert {node.name: list(node.input) for node in opened_with.node} == inputs
+
+
+def test_scores_measured_alike_on_train_and_validation_share_a_chart(tmp_path):
+    logger = tracking.EpochLogger(tmp_path)
+    logger.set_model(compiled())
+    logger.on_epoch_end(0, {"loss": 3.0, "train_loss": 1.0, "val_loss": 2.0})
+    logger.on_train_end()
+    train, validation = events(tmp_path / "train"), events(tmp_path / "validation")
+    assert (series(train, "epoch_loss"), series(validation, "epoch_loss")) == ({0: 1.0}, {0: 2.0})
+    assert series(train, "epoch_objective") == {0: 3.0}
 
 
 def test_graph_of_a_subclassed_model_is_refused_and_skipped_in_training(tmp_path):

@@ -26,7 +26,7 @@ from tfhealth.training.record import TrainingRun
 from tfhealth.training.tracking import write_hparams, write_png, write_pr_curves, write_text
 from tfhealth.tuning.search import OBJECTIVE, Search, search
 from tfhealth.tuning.spaces import HYPERPARAMETERS, direction, sample_config
-from tfhealth.tuning.study import Study, diagnose_run, diagnosis_values, study_capacities
+from tfhealth.tuning.study import Study, diagnose_run, diagnosis_values, epochs_for, study_capacities
 
 BUILDERS = {"resnet8": resnet8, "resnet18": resnet18, "resnet50": resnet50}
 
@@ -111,8 +111,10 @@ def study_stage(part: Part2) -> Study:
     capacities = {capacity.name: capacity for capacity in part.config.capacities}
 
     def train_on(name: str, capacity: str, split: Split) -> TrainingRun:
-        whole = len(split) == len(part.bundle.train)  # tracing gradients costs seconds: once a capacity is enough
-        return part.train(f"study/{name}", capacities[capacity], split, part.config.study, gradients=whole)
+        share = len(split) / len(part.bundle.train)
+        config = replace(part.config.study, epochs=epochs_for(share, part.config.study.epochs))
+        whole = share == 1  # tracing gradients costs seconds: once a capacity is enough
+        return part.train(f"study/{name}", capacities[capacity], split, config, gradients=whole)
 
     return study_capacities(part.bundle, part.config, part.seed, train_on)
 

@@ -52,9 +52,10 @@ def _diagnosis(values) -> list[str]:
     chosen, others = study["chosen"], [name for name in study["diagnoses"] if name != study["chosen"]]
     about = study["diagnoses"][chosen]
     sentences = [
-        f"{chosen} had the lowest validation loss: balanced accuracy {about['train_score']:.2f} on training and "
-        f"{about['validation_score']:.2f} on validation images, a gap of {about['gap']:.2f} "
-        f"(95 % interval {about['gap_interval'][0]:.2f} to {about['gap_interval'][1]:.2f}).",
+        f"{chosen} was chosen as the smallest within one standard error of the lowest validation loss: balanced "
+        f"accuracy {about['train_score']:.2f} on training and {about['validation_score']:.2f} on validation images, "
+        f"a gap of {about['gap']:.2f} (95 % interval {about['gap_interval'][0]:.2f} to "
+        f"{about['gap_interval'][1]:.2f}).",
         f"By the stated rule (desired score {about['desired_score']:.2f}, tolerated gap {about['tolerated_gap']:.2f}) "
         f"the verdict is {about['verdict']}: {MEANINGS[about['verdict']]}.",
     ]

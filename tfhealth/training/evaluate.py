@@ -70,6 +70,19 @@ def scores_with_intervals(predictions: Predictions, *, draws: int, seed: int) ->
     return {name: {"value": values[name], "low": low, "high": high} for name, (low, high) in intervals.items()}
 
 
+def log_loss_change(before: Predictions, after: Predictions, *, draws: int, seed: int) -> tuple[float, np.ndarray]:
+    """Returns by how many nats the mean log loss on one split changes, and its (draws,) bootstrap values.
+
+    Paired: both are scored on the same samples of groups, so the difficulty that they share cancels out.
+    """
+    before_losses, after_losses = (
+        -np.log(np.maximum(p.y_prob[np.arange(len(p.y_true)), p.y_true], 1e-12)) for p in (before, after)
+    )
+    weights = cluster_weights(before.group_ids, draws=draws, seed=seed)
+    difference = after_losses - before_losses
+    return float(difference.mean()), weights @ difference / weights.sum(1)
+
+
 def class_scores_with_intervals(predictions: Predictions, class_names, *, draws: int, seed: int) -> list[dict]:
     """Returns one row a class as `class_scores` does, with <score>_low and <score>_high added."""
     arrays = (predictions.y_true, predictions.y_prob)

@@ -4,6 +4,7 @@ Each callback and each `write_*` call has its own event file, flushed when it re
 event files one after the other, so two that are written at the same time belong in two folders.
 """
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from keras.callbacks import Callback
 from tensorboard.compat.proto.summary_pb2 import SummaryMetadata
+from tensorboard.plugins.graph.keras_util import keras_model_to_graph_def
 from tensorboard.plugins.hparams import api as hparams_api
 from tensorboard.plugins.hparams import api_pb2 as hparams_pb2
 from tensorboard.plugins.hparams import summary as hparams_summary
@@ -25,9 +27,11 @@ from tfhealth.training.gradients import GradientTracker
 class EpochLogger(Callback):
     """Writes the model graph once, and loss, metrics and learning rate after every epoch.
 
-        <log_dir>/train         keras (graph), epoch_loss, epoch_<metric>, epoch_learning_rate
+        <log_dir>/train         graph, epoch_loss, epoch_<metric>, epoch_learning_rate
         <log_dir>/validation    epoch_loss, epoch_<metric>
 
+    Logs named train_<metric> are measured as val_<metric> are (see fit.Evaluation) and share its chart; the loss that
+    the optimizer saw, on augmented images and with penalties, is then `epoch_objective`.
     Step = epoch, so a run resumed with `initial_epoch` continues its curves. Folders and tags are those of
     `keras.callbacks.TensorBoard`, which is not used because it works after every batch even when it writes per epoch
     (0.2 ms per metric), draws weight histograms in 0.6 GB, and flushes too late for a run that is killed.
@@ -44,8 +48,13 @@ class EpochLogger(Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs = dict(logs or {})
-        validation = {name.removeprefix("val_"): logs.pop(name) for name in list(logs) if name.startswith("val_")}
-        self._write("train", logs | learning_rates(self.model.optimizer), epoch)
+        validation, train = (
+            {name.removeprefix(prefix): logs.pop(name) for name in list(logs) if name.startswith(prefix)}
+            for prefix in ("val_", "train_")
+        )
+        if "loss" in train:
+            logs["objective"] = logs.pop("loss")
+        self._write("train", logs | train | learning_rates(self.model.optimizer), epoch)
         self._write("validation", validation, epoch)
 
     def on_train_end(self, logs=None):
@@ -85,7 +94,9 @@ def is_graph_of_layers(model: keras.Model) -> bool:
 
 
 def write_graph(log_dir: Path | str, model: keras.Model) -> None:
-    """Writes the layers of a functional or sequential model and their connections, for the Graphs tab (tag `keras`).
+    """Writes the layers of a functional or sequential model and their connections, for the Graphs tab.
+
+    Twice: as the graph that the tab opens with, and as its "conceptual graph" (tag `keras`).
 
     Raises:
         ValueError: the model is a subclass with its own `call`, which has no graph of layers.
@@ -95,6 +106,8 @@ def write_graph(log_dir: Path | str, model: keras.Model) -> None:
     plugin = SummaryMetadata.PluginData(plugin_name="graph_keras_model", content=b"1")
     with _writing(log_dir):
         tf.summary.write("keras", model.to_json(), step=0, metadata=SummaryMetadata(plugin_data=plugin))
+        layers = keras_model_to_graph_def(json.loads(model.to_json()))
+        tf.summary.graph(tf.compat.v1.GraphDef.FromString(layers.SerializeToString()))
 
 
 def write_text(log_dir: Path | str, tag: str, markdown: str, step: int) -> None:

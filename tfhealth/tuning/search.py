@@ -12,8 +12,8 @@ from keras_tuner.oracles import BayesianOptimizationOracle
 from scipy.stats import rankdata, spearmanr
 
 from tfhealth.config import TrainingConfig
-from tfhealth.training.evaluate import scores_with_intervals
-from tfhealth.training.metrics import cluster_weights, interval
+from tfhealth.training.evaluate import log_loss_change, scores_with_intervals
+from tfhealth.training.metrics import interval
 from tfhealth.training.record import Predictions, TrainingRun
 from tfhealth.tuning.spaces import HYPERPARAMETERS
 
@@ -85,17 +85,13 @@ class Search:
         return rows
 
     def change(self, *, draws: int, seed: int) -> dict[str, float]:
-        """Returns {"value", "low", "high"}: the best trial's validation log loss less the defaults', in nats.
+        """Returns {"value", "low", "high"}: the best trial's validation log loss less the defaults', in nats, paired.
 
-        The interval is paired: both are scored on the same bootstrap samples, so what they share cancels out. The trial
-        was chosen on these images, so the value flatters it.
+        The trial was chosen on these images, so the value flatters it.
         """
-        before, after = _validation(self.before), _validation(self.best_run)
-        losses = [-np.log(np.maximum(p.y_prob[np.arange(len(p.y_true)), p.y_true], 1e-12)) for p in (before, after)]
-        weights = cluster_weights(before.group_ids, draws=draws, seed=seed)
-        difference = losses[1] - losses[0]
-        low, high = interval(weights @ difference / weights.sum(1))
-        return {"value": float(difference.mean()), "low": low, "high": high}
+        value, drawn = log_loss_change(_validation(self.before), _validation(self.best_run), draws=draws, seed=seed)
+        low, high = interval(drawn)
+        return {"value": value, "low": low, "high": high}
 
     def values(self) -> dict:
         """Returns what findings.json keeps of the search."""

@@ -1,6 +1,7 @@
 """The bias-variance study: every capacity on growing parts of the training split, and what that says."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from tfhealth.config import Part2Config
 from tfhealth.data.dataset import DatasetBundle, Split
 from tfhealth.training.diagnosis import RULE, Diagnosis, ScoreDraws, balanced_accuracy_draws, diagnose
+from tfhealth.training.evaluate import log_loss_change
 from tfhealth.training.metrics import groups_of, interval
 from tfhealth.training.record import Predictions, TrainingRun
 
@@ -48,7 +50,7 @@ class Growth:
 class Study:
     """All trainings, the diagnosis of each capacity on the whole training split, and the capacity chosen.
 
-    chosen: the capacity with the lowest validation log loss on the whole training split.
+    chosen: see `choose_capacity`.
     """
 
     rows: Sequence[StudyRow]
@@ -89,8 +91,25 @@ def study_capacities(bundle: DatasetBundle, config: Part2Config, seed: int, trai
         runs[capacity.name] = run
         diagnoses[capacity.name] = diagnose_run(run, config, seed)
         growths[capacity.name] = _growth(*history[-2:])
-    chosen = min(runs, key=lambda name: runs[name].metrics["validation_log_loss"])
+    chosen = choose_capacity(runs, config, seed)
     return Study(rows, runs, diagnoses, chosen, growths[chosen])
+
+
+def choose_capacity(runs: Mapping[str, TrainingRun], config: Part2Config, seed: int) -> str:
+    """Returns the first of `runs` whose validation log loss is within one standard error of the lowest.
+
+    Runs come from small to large, so of capacities that the validation split can hardly tell apart the smallest wins.
+
+    Source: Breiman, Friedman, Olshen, Stone 1984, "Classification and Regression Trees", sec. 3.4.3 (1 SE rule).
+    """
+    found = {name: Predictions.load(run.predictions["validation"], "the same command") for name, run in runs.items()}
+    best = min(runs, key=lambda name: runs[name].metrics["validation_log_loss"])
+
+    def is_close(name: str) -> bool:
+        excess, drawn = log_loss_change(found[best], found[name], draws=config.bootstrap_draws, seed=seed)
+        return excess <= drawn.std()
+
+    return next(name for name in runs if is_close(name))
 
 
 def _growth(smaller: tuple[int, ScoreDraws], larger: tuple[int, ScoreDraws]) -> Growth:
@@ -113,6 +132,15 @@ def nested_part(split: Split, fraction: float, seed: int) -> np.ndarray:
         keep = max(1, round(fraction * len(members)))
         chosen += [groups[index] for index in members[:keep]]
     return np.sort(np.concatenate(chosen))
+
+
+def epochs_for(share: float, epochs: int) -> int:
+    """Returns the epochs for a part that holds this share of the training split, given those for all of it.
+
+    With equal epochs a small part would get so few steps that its curve showed undertraining, not its size; with equal
+    steps it would cost as much as the whole. The geometric mean of the two lies between.
+    """
+    return round(epochs / math.sqrt(share))
 
 
 def diagnose_run(run: TrainingRun, config: Part2Config, seed: int) -> Diagnosis:
