@@ -104,7 +104,7 @@ PART2 = {
         size_fractions=(0.0625, 0.125, 0.25, 1.0),
         study=TrainingConfig(epochs=5, resolutions=((32, 1.0),)),
         search=TrainingConfig(epochs=5, learning_rate=1e-3, resolutions=((32, 1.0),)),
-        final=TrainingConfig(epochs=45, learning_rate=1e-3),
+        final=TrainingConfig(epochs=50, learning_rate=1e-3, resolutions=((32, 0.4),)),
         trials=6,
     ),
 }
