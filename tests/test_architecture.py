@@ -37,7 +37,9 @@ OWNERS = {
     "typst": ("report/",),
     "tensorboard": ("training/tracking.py", "training/gradients.py"),
     "tensorflow": ("data/", "training/", "compression/", "startup.py"),
-    "tensorflow_datasets": ("data/",),
+    "tensorflow_datasets": ("data/tfds_sets.py",),
+    "defusedxml": ("data/text_archives.py",),
+    "simple_icd_10_cm": ("data/notes.py", "data/text_icd10.py"),
     "rich": ("console.py", "data/download.py"),
     "argparse": ("run.py",),
 }

@@ -46,6 +46,15 @@ def test_download_checks_its_md5_and_leaves_nothing_when_it_is_wrong(tmp_path, s
     assert download(f"{url}/a.npz", target, "900150983cd24fb0d6963f7d28e17f72").read_bytes() == b"abc"  # RFC 1321
 
 
+def test_download_checks_its_sha256(tmp_path, served):
+    folder, url = served
+    (folder / "a.zip").write_bytes(b"abc")
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
+    with pytest.raises(UserError, match=f"has SHA-256 {digest}, its publisher says 0000"):
+        download(f"{url}/a.zip", tmp_path / "a.zip", sha256="0000")
+    assert download(f"{url}/a.zip", tmp_path / "a.zip", sha256=digest).read_bytes() == b"abc"
+
+
 def test_failed_download_is_one_line_with_url_and_target(tmp_path, served):
     url = f"{served[1]}/gone.npz"
     with pytest.raises(UserError) as error:

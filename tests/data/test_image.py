@@ -97,13 +97,6 @@ def test_opening_a_prepared_set_takes_under_a_second():
     assert time.perf_counter() - start < 1
 
 
-@pytest.mark.parametrize(
-    ("age", "band"), [(0, "<30"), (30, "30-44"), (59.9, "45-59"), (75, "75+"), (np.nan, "unknown")]
-)
-def test_age_bands_begin_at_their_lower_bound(age, band):
-    assert image_source.age_band(age) == band
-
-
 def test_decoding_turns_by_exif_and_scales_16_bit_grey():
     buffer = io.BytesIO()
     exif = Image.Exif()

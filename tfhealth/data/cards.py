@@ -10,11 +10,12 @@ MEDMNIST_SIZES = (28, 64, 128, 224)  # pixels; 28 has no suffix in its file name
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file as its publisher names it. md5 is the publisher's, None where none could be verified."""
+    """One file as its publisher names it. md5 and sha256 are the publisher's, None where none could be verified."""
 
     name: str
     url: str
     md5: str | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,20 @@ class SourceFacts:
     expected_groups: int | None = None
     class_titles: Mapping[str, str] = field(default_factory=dict)  # class name -> words for a figure or table
 
+
+@dataclass(frozen=True)
+class SourceStatus:
+    """One line of `tfhealth.run data`. path is None when the source is not here; url and put_in then say what to do."""
+
+    name: str
+    title: str
+    licence: str
+    path: str | None
+    url: str
+    put_in: str
+
+
+OWN_DATA = "as given by the owner of the data"  # licence and citation of files a user brings
 
 SYNTHETIC_NOTE = (
     "These images are synthetic: drawn by tfhealth's dermoscopy phantom, not taken of people; scores on them say "

@@ -16,11 +16,11 @@ CHUNK_BYTES = 2**18
 TIMEOUT_SECONDS = 30  # without any byte arriving
 
 
-def download(url: str, target: Path, md5: str | None = None) -> Path:
-    """Returns `target` with the content of `url`; it appears only when it is complete and its MD5 is right.
+def download(url: str, target: Path, md5: str | None = None, sha256: str | None = None) -> Path:
+    """Returns `target` with the content of `url`; it appears only when it is complete and its checksum is right.
 
     Args:
-        md5: the publisher's checksum in hex; None accepts any content.
+        md5, sha256: the publisher's checksum in hex; None accepts any content.
 
     Raises:
         UserError: not reachable, cut short, another checksum, or the folder cannot be written; names URL and target.
@@ -29,16 +29,19 @@ def download(url: str, target: Path, md5: str | None = None) -> Path:
     try:
         with atomic_path(target) as temporary:
             found = _fetch(url, temporary)
-            if md5 is not None and found != md5:
-                raise UserError(f"{target.name} from {url} has MD5 {found}, its publisher says {md5}: {advice}")
+            for kind, published in {"MD5": md5, "SHA-256": sha256}.items():
+                if published not in (None, found[kind]):
+                    raise UserError(
+                        f"{target.name} from {url} has {kind} {found[kind]}, its publisher says {published}: {advice}"
+                    )
     except (OSError, http.client.HTTPException, ValueError) as error:  # URLError and timeouts are OSErrors
         raise UserError(f"cannot download {url} ({_reason(error)}): {advice}") from error
     return target
 
 
-def _fetch(url: str, path: Path) -> str:
-    """Returns the MD5 of what was written to `path`."""
-    digest = hashlib.md5(usedforsecurity=False)
+def _fetch(url: str, path: Path) -> dict[str, str]:
+    """Returns the checksums of what was written to `path`, in hex."""
+    digests = {"MD5": hashlib.md5(usedforsecurity=False), "SHA-256": hashlib.sha256()}
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -53,11 +56,12 @@ def _fetch(url: str, path: Path) -> str:
         task = bar.add_task(f"downloading {url.rsplit('/', 1)[-1].split('?')[0]}", total=int(size) if size else None)
         while chunk := response.read(CHUNK_BYTES):
             file.write(chunk)
-            digest.update(chunk)
+            for digest in digests.values():
+                digest.update(chunk)
             bar.advance(task, len(chunk))
         if size and file.tell() != int(size):
             raise OSError(f"cut short: {file.tell()} of {size} bytes")
-    return digest.hexdigest()
+    return {kind: digest.hexdigest() for kind, digest in digests.items()}
 
 
 def _reason(error: Exception) -> str:

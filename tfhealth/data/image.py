@@ -1,7 +1,7 @@
 """Image data sets by name: found, decoded once into the cache, opened as a DatasetBundle."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +16,23 @@ from tfhealth.data.cache import (
     prepared_folder,
     table_columns,
 )
-from tfhealth.data.cards import HAM10000, MEDMNIST_TABLE, PHANTOM_CITATION, SYNTHETIC_NOTE, medmnist_facts
+from tfhealth.data.cards import (
+    HAM10000,
+    MEDMNIST_TABLE,
+    PHANTOM_CITATION,
+    SYNTHETIC_NOTE,
+    SourceStatus,
+    medmnist_facts,
+)
 from tfhealth.data.dataset import DatasetBundle, DatasetCard
 from tfhealth.data.image_arrays import find_medmnist, find_npz, locate_medmnist
 from tfhealth.data.image_files import find_csv, find_folder
 from tfhealth.data.image_ham10000 import find_ham10000, locate_ham10000
-from tfhealth.data.image_source import BadImage, Example, ImageOptions, ImageSource, Listing, age_band
+from tfhealth.data.image_source import BadImage, Example, ImageOptions, ImageSource, Listing
 from tfhealth.data.image_tfds import find_tfds
 from tfhealth.data.skin_tone import ita_group
 from tfhealth.data.splits import split_by_group, split_by_names
+from tfhealth.data.tables import age_band
 from tfhealth.errors import UserError
 
 __all__ = ["ImageOptions", "SourceStatus", "describe_sources", "load_image_dataset"]
@@ -186,18 +194,6 @@ def _check_options(options: ImageOptions) -> None:
         raise UserError(f"--on-bad {options.on_bad!r}: choose fail or skip")
     if options.image_size < SMALLEST_IMAGE or options.seed < 0:
         raise UserError(f"image size {options.image_size} must be >= {SMALLEST_IMAGE} and seed {options.seed} >= 0")
-
-
-@dataclass(frozen=True)
-class SourceStatus:
-    """One line of `tfhealth.run data`. path is None when the source is not here; url and put_in then say what to do."""
-
-    name: str
-    title: str
-    licence: str
-    path: str | None
-    url: str
-    put_in: str
 
 
 def describe_sources(data_dir: Path | None = None) -> list[SourceStatus]:

@@ -9,12 +9,12 @@ from typing import IO
 
 import numpy as np
 
+from tfhealth.data.archives import find_file, zip_members
 from tfhealth.data.cache import file_checksum
-from tfhealth.data.cards import MEDMNIST_SIZES, MEDMNIST_TABLE, MULTI_LABEL, medmnist_facts
+from tfhealth.data.cards import MEDMNIST_SIZES, MEDMNIST_TABLE, MULTI_LABEL, OWN_DATA, medmnist_facts
 from tfhealth.data.dataset import DatasetCard
 from tfhealth.data.download import download
-from tfhealth.data.image_files import OWN_DATA
-from tfhealth.data.image_source import Example, ImageOptions, ImageSource, Listing, square_array, zip_members
+from tfhealth.data.image_source import Example, ImageOptions, ImageSource, Listing, square_array
 from tfhealth.data.splits import check_class_groups, split_by_names
 from tfhealth.errors import UserError
 
@@ -68,11 +68,9 @@ def locate_medmnist(flag: str, options: ImageOptions) -> Path | None:
     """Returns the file of the smallest published size >= image_size that is here, else the largest that is."""
     files = medmnist_facts(flag).files
     first = _wanted_size(options.image_size)
-    for file in (*files[first:], *reversed(files[:first])):
-        for folder in (options.folder / "medmnist", options.folder):
-            if (folder / file.name).is_file():
-                return folder / file.name
-    return None
+    names = [file.name for file in (*files[first:], *reversed(files[:first]))]
+    by_size = (find_file(options.folder, "medmnist", [name]) for name in names)
+    return next((path for path in by_size if path is not None), None)
 
 
 def _wanted_size(image_size: int) -> int:

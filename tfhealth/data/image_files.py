@@ -7,22 +7,21 @@ from pathlib import Path
 import numpy as np
 
 from tfhealth.data.cache import file_checksum, listing_checksum
+from tfhealth.data.cards import OWN_DATA
 from tfhealth.data.dataset import DatasetCard
 from tfhealth.data.image_source import (
-    UNKNOWN,
     Example,
     ImageOptions,
     ImageSource,
     Listing,
     decode_image,
     decode_in_order,
-    table_rows,
 )
 from tfhealth.data.splits import SPLIT_NAMES, SPLIT_WORDS, check_class_groups, split_by_names
+from tfhealth.data.tables import UNKNOWN, table_rows
 from tfhealth.errors import UserError
 
 NOT_IMAGES = ("Thumbs.db", "desktop.ini")  # written by file managers; hidden files are left out too
-OWN_DATA = "as given by the owner of the data"
 
 
 @dataclass(frozen=True)

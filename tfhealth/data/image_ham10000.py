@@ -10,27 +10,25 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
+from tfhealth.data.archives import find_file, zip_members
 from tfhealth.data.cache import file_checksum
 from tfhealth.data.cards import HAM10000
 from tfhealth.data.image_source import (
-    UNKNOWN,
     BadImage,
     Example,
     ImageOptions,
     ImageSource,
     Listing,
-    age_band,
     decode_in_order,
     mask_box,
     read_image,
     read_mask,
     square,
     square_mask,
-    table_rows,
-    zip_members,
 )
 from tfhealth.data.skin_tone import estimate_ita, ita_group
 from tfhealth.data.splits import check_class_groups
+from tfhealth.data.tables import UNKNOWN, age_band, table_rows
 from tfhealth.errors import UserError
 
 # The whole image, not the square of it, shows the most skin; one size, because the group must not depend on image_size.
@@ -54,10 +52,7 @@ def find_ham10000(options: ImageOptions) -> ImageSource:
 def locate_ham10000(data_dir: Path) -> dict[str, Path]:
     """Returns file name -> path of the three zips and of "metadata"."""
     wanted = {name: (name,) for name in (*IMAGE_ZIPS, MASK_ZIP)} | {"metadata": METADATA_NAMES}
-    found = {}
-    for key, names in wanted.items():
-        places = [folder / name for folder in (data_dir / "ham10000", data_dir) for name in names]
-        found[key] = next((place for place in places if place.is_file()), None)
+    found = {key: find_file(data_dir, "ham10000", names) for key, names in wanted.items()}
     missing = [wanted[key][0] for key, path in found.items() if path is None]
     if missing:
         raise UserError(

@@ -1,29 +1,24 @@
 """What every image source hands over: a stream of examples, and the reading and decoding they share."""
 
-import csv
 import io
-import os
 import struct
-import zipfile
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from tfhealth.data.archives import data_folder
 from tfhealth.data.dataset import DatasetCard
-from tfhealth.errors import UserError
 
 DECODING_THREADS = 2  # PIL decodes outside the interpreter lock
 DECODING_AHEAD = 64  # images decoded but not yet written: bounds the memory
 DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
-AGE_BANDS = ((30, "<30"), (45, "30-44"), (60, "45-59"), (75, "60-74"))  # (below this age, name)
-UNKNOWN = "unknown"
 
 Task = TypeVar("Task")
 
@@ -47,8 +42,7 @@ class ImageOptions:
     @property
     def folder(self) -> Path:
         """Where data-set files lie or are downloaded to."""
-        given = self.data_dir or os.environ.get("TFHEALTH_DATA") or Path.home() / ".cache" / "tfhealth"
-        return Path(given).expanduser()
+        return data_folder(self.data_dir)
 
 
 @dataclass(frozen=True)
@@ -166,55 +160,6 @@ def decode_in_order(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-
-
-def zip_members(path: Path) -> dict[str, str]:
-    """Returns base name -> member of a zip; folders and __MACOSX are left out.
-
-    Raises:
-        UserError: not a zip, truncated, or a member's name leads out of its folder.
-    """
-    try:
-        with zipfile.ZipFile(path) as file:
-            names = file.namelist()
-    except zipfile.BadZipFile as error:
-        raise UserError(f"{path} is no zip file or truncated ({error}): download it again") from None
-    for name in names:
-        parts = PurePosixPath(name.replace("\\", "/")).parts
-        if ".." in parts or name.startswith(("/", "\\")) or name[1:2] == ":":
-            raise UserError(f"{path}: member {name!r} leads out of its folder: the file is refused, download it again")
-    kept = (name for name in names if not name.endswith("/") and not name.startswith("__MACOSX"))
-    return {PurePosixPath(name).name: name for name in kept}
-
-
-def table_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Returns the rows of a UTF-8 table with commas or tabs; values are stripped, those a short row lacks are "".
-
-    Raises:
-        UserError: not such a table, one of `columns` is missing (names those it has), or no rows.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            delimiter = "\t" if "\t" in file.readline() else ","
-            file.seek(0)
-            reader = csv.DictReader(file, delimiter=delimiter)
-            rows = [{name: (row[name] or "").strip() for name in row if isinstance(name, str)} for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} is not a UTF-8 table with commas or tabs ({error})") from None
-    existing = reader.fieldnames or []
-    missing = [column for column in columns if column not in existing]
-    if missing:
-        raise UserError(f"{path} has no column {', '.join(map(repr, missing))}; it has {', '.join(existing) or 'none'}")
-    if not rows:
-        raise UserError(f"{path} has no rows")
-    return rows
-
-
-def age_band(age: float) -> str:
-    """Returns <30, 30-44, 45-59, 60-74, 75+, or unknown for NaN."""
-    if np.isnan(age):
-        return UNKNOWN
-    return next((name for below, name in AGE_BANDS if age < below), "75+")
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
