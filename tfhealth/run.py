@@ -9,6 +9,7 @@ from tfhealth.errors import UserError
 from tfhealth.startup import start_tensorflow
 
 IMAGES = "phantom | ham10000 | medmnist:FLAG | npz:PATH | folder:PATH | csv:PATH | tfds:NAME"
+TEXTS = "notes | icd10cm | ohsumed | sms_spam | medquad | mimic3"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     part2_command.set_defaults(command=part2)
 
     data_command = commands.add_parser("data", help="what each data set is, its licence, and whether it is here")
-    data_command.add_argument("name", nargs="?", help=f"prepare this one: {IMAGES}")
+    data_command.add_argument("name", nargs="?", help=f"read this one: {IMAGES} | {TEXTS}")
     data_command.add_argument("--image-size", type=int, default=64, help="side in pixels (default %(default)s)")
     data_command.add_argument("--seed", type=int, default=0, help="of the split (default %(default)s)")
     data_command.add_argument("--debug", action="store_true", help="show tracebacks")
@@ -101,18 +102,11 @@ def part2(options: argparse.Namespace) -> int:
 def data(options: argparse.Namespace) -> int:
     if (options.name or "").startswith("tfds:"):
         start_tensorflow(options.debug)
-    from tfhealth.data.image import describe_sources, load_image_dataset
+    from tfhealth.data.text_source import TextOptions
+    from tfhealth.parts import data as part
 
-    if options.name:
-        bundle = load_image_dataset(options.name, _image_options(options, image_size=options.image_size))
-        sizes = ", ".join(f"{len(getattr(bundle, s))} {s}" for s in ("train", "validation", "test"))
-        print(f"{bundle.card.name}: {bundle.card.title}; {bundle.num_classes} classes; {sizes}")
-        for note in bundle.card.notes:
-            print(f"  {note}")
-        return 0
-    for source in describe_sources(options.data_dir):
-        where = source.path or f"not here: get {source.url} and put it into {source.put_in}"
-        print(f"{source.name:16} {source.title} ({source.licence}): {where}")
+    texts = TextOptions(data_dir=options.data_dir, seed=options.seed)
+    part.run(options.name, _image_options(options, image_size=options.image_size), texts)
     return 0
 
 

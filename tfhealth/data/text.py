@@ -21,9 +21,10 @@ from tfhealth.data.text_source import Document, TextListing, TextOptions, TextSo
 from tfhealth.data.text_tfds import find_tfds
 from tfhealth.errors import UserError
 
-__all__ = ["KNOWN", "TextOptions", "describe_text_sources", "find_text_source", "load_text_dataset"]
+__all__ = ["KNOWN", "NAMED", "TextOptions", "describe_text_sources", "find_text_source", "load_text_dataset"]
 
-KNOWN = "notes, icd10cm, ohsumed, sms_spam, medquad, mimic3, csv:PATH, tfds:NAME"
+NAMED = ("notes", "icd10cm", "ohsumed", "sms_spam", "medquad", "mimic3")
+KNOWN = ", ".join((*NAMED, "csv:PATH", "tfds:NAME"))
 
 
 def load_text_dataset(spec: str, options: TextOptions) -> DatasetBundle:
