@@ -159,16 +159,17 @@ def _move(images, uniform, augmentation: Augmentation):
 
 
 def _recolour(images, uniform, augmentation: Augmentation):
-    """Jitters brightness, contrast, saturation and colour balance of each image."""
-    batch, amount = images.shape[0], augmentation.colour * augmentation.strength
+    """Jitters brightness, contrast, saturation and colour balance of each image: one colour matrix, one pass."""
+    batch, height, width, _ = images.shape
+    amount = augmentation.colour * augmentation.strength
     if not amount:
         return images
-    mean = tf.reduce_mean(images, axis=(1, 2), keepdims=True)
-    contrast = uniform((batch, 1, 1, 1), 1 - amount, 1 + amount)
-    brightness = 255 * uniform((batch, 1, 1, 1), -amount, amount)
-    balance = uniform((batch, 1, 1, 3), 1 - amount / 2, 1 + amount / 2)
-    saturation = uniform((batch, 1, 1, 1), 1 - amount, 1 + amount)
-    # One pass over the pixels: contrast and brightness are scale and offset, saturation pulls towards grey.
-    images = (images * contrast + (mean * (1 - contrast) + brightness)) * balance
-    grey = tf.reduce_mean(images, axis=3, keepdims=True)
-    return grey + (images - grey) * saturation
+    mean = tf.reduce_mean(images, axis=(1, 2))  # (batch, 3)
+    contrast = uniform((batch, 1), 1 - amount, 1 + amount)
+    brightness = 255 * uniform((batch, 1), -amount, amount)
+    balance = uniform((batch, 3), 1 - amount / 2, 1 + amount / 2)
+    saturation = uniform((batch, 1, 1), 1 - amount, 1 + amount)
+    towards_grey = saturation * tf.eye(3, batch_shape=[1]) + (1 - saturation) / 3  # (batch, 3, 3)
+    matrix = (contrast * balance)[:, :, None] * towards_grey
+    offset = ((mean * (1 - contrast) + brightness) * balance)[:, None] @ towards_grey
+    return tf.reshape(tf.reshape(images, (batch, height * width, 3)) @ matrix + offset, images.shape)

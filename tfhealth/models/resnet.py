@@ -61,6 +61,9 @@ def resnet50(input_shape, num_classes, *, width=64, stem="large", dropout=0.0, l
     return _resnet("resnet50", bottleneck_block, (3, 4, 6, 3), input_shape, num_classes, options)
 
 
+BUILDERS = {"resnet8": resnet8, "resnet18": resnet18, "resnet50": resnet50}
+
+
 def basic_block(x, channels: int, stride: int, name: str, l2: float):
     """Two 3x3 convolutions and the shortcut: (n, h, w, c) to (n, h/stride, w/stride, channels)."""
     shortcut = _shortcut(x, channels, stride, name, l2)

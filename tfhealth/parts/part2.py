@@ -14,7 +14,7 @@ from tfhealth.data.dataset import DatasetBundle, Split, samples_by_class
 from tfhealth.data.image import load_image_dataset
 from tfhealth.data.image_source import ImageOptions
 from tfhealth.data.pipeline import pixel_statistics
-from tfhealth.models.resnet import resnet8, resnet18, resnet50
+from tfhealth.models.resnet import BUILDERS
 from tfhealth.paths import Workspace, keep_settings, read_json
 from tfhealth.report import part2 as report
 from tfhealth.training.evaluate import Evaluation, evaluate, summary
@@ -27,8 +27,6 @@ from tfhealth.training.tracking import write_hparams, write_png, write_pr_curves
 from tfhealth.tuning.search import OBJECTIVE, Search, search
 from tfhealth.tuning.spaces import HYPERPARAMETERS, direction, sample_config
 from tfhealth.tuning.study import Study, diagnose_run, diagnosis_values, epochs_for, study_capacities
-
-BUILDERS = {"resnet8": resnet8, "resnet18": resnet18, "resnet50": resnet50}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from tfhealth.paths import read_json, write_json
 from tfhealth.training.fit import compile_model
 from tfhealth.training.gradients import GradientTracker
 
-STEPS, ROUNDS = 10, 5  # steps in turn, rounds; the first round traces and is not counted
+STEPS, ROUNDS = 10, 9  # steps in turn, rounds; the first round traces and is not counted
 
 
 def measure_tracking_cost(
@@ -25,7 +25,8 @@ def measure_tracking_cost(
     """Returns {"ratio", "step_seconds_plain", ...}; measured once, kept in folder/tracking_cost.json.
 
     Two copies of the model train on the same batch in turns within one process, one of them tracked, so that a busy
-    machine slows both. ratio = (tracked steps of an epoch + the write at its end) / (plain steps of an epoch).
+    machine slows both; the fastest round of each counts, as in Python's timeit.
+    ratio = (tracked steps of an epoch + the write at its end) / (plain steps of an epoch).
     """
     path = folder / "tracking_cost.json"
     if not path.exists():
@@ -49,7 +50,7 @@ def _measure(build, split: Split, config: TrainingConfig, num_classes: int) -> d
             seconds["tracked"].append(_seconds_of(lambda: _steps(models["tracked"], batch, tracker)))
             seconds["write"].append(_seconds_of(partial(tracker.on_epoch_end, epoch)))
         tracker.on_train_end()
-    plain, tracked, write = (float(np.median(times[1:])) for times in seconds.values())
+    plain, tracked, write = (min(times[1:]) for times in seconds.values())
     epoch_steps = steps_per_epoch(split, config.batch_size)
     return {
         "ratio": (epoch_steps * tracked / STEPS + write) / (epoch_steps * plain / STEPS),
