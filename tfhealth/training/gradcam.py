@@ -1,5 +1,6 @@
 """Where a network looks: Grad-CAM heat maps, and how much of their mass lies on the lesion."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -13,16 +14,16 @@ from tfhealth.training.record import Predictions
 BATCH_SIZE = 64
 
 
-def grad_cam(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Returns (n, height, width) float32 heat maps >= 0 for the given class of each image, before any scaling.
+def grad_cam(model: keras.Model) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Returns a function of (images, classes) that makes heat maps; to be reused, as its first call traces the model.
+
+    The function takes (n, h, w, 3) pixels in [0, 255] and (n,) int classes whose evidence is mapped, usually the
+    predicted ones, and returns (n, h, w) float32 maps >= 0, before any scaling. A map of zeros means that nothing in
+    the image spoke for the class.
 
     Args:
         model: functional, (n, h, w, 3) pixels to (n, num_classes) logits, with a layer named `pool` that averages
             the last feature map.
-        images: (n, h, w, 3) pixels in [0, 255].
-        classes: (n,) int class whose evidence is mapped, usually the predicted one.
-
-    A map of zeros means that nothing in the image spoke for the class.
 
     Source: Selvaraju et al. 2017, "Grad-CAM", arXiv:1610.02391, eq. 1 and 2.
     """
@@ -41,12 +42,15 @@ def grad_cam(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.
         heat = tf.nn.relu(tf.einsum("nhwc,nc->nhw", features, weights))
         return tf.image.resize(heat[..., None], batch.shape[1:3])[..., 0]
 
-    parts = []
-    for start in range(0, len(images), BATCH_SIZE):
-        rows = slice(start, start + BATCH_SIZE)
-        batch = tf.constant(images[rows], tf.float32)
-        parts.append(maps(batch, tf.constant(classes[rows], tf.int32)).numpy())
-    return np.concatenate(parts)
+    def all_maps(images: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        parts = []
+        for start in range(0, len(images), BATCH_SIZE):
+            rows = slice(start, start + BATCH_SIZE)
+            batch = tf.constant(images[rows], tf.float32)
+            parts.append(maps(batch, tf.constant(classes[rows], tf.int32)).numpy())
+        return np.concatenate(parts)
+
+    return all_maps
 
 
 def mass_inside(heat: np.ndarray, masks: np.ndarray) -> np.ndarray:
@@ -93,11 +97,11 @@ def lesion_focus(model: keras.Model, split: Split, classes: np.ndarray) -> Lesio
     """
     if split.masks is None:
         raise ValueError("the split has no lesion masks")
-    inside, area = [], []
+    maps, inside, area = grad_cam(model), [], []
     for start in range(0, len(split), 4 * BATCH_SIZE):
         rows = slice(start, start + 4 * BATCH_SIZE)
         masks = split.masks.take(rows)
-        inside.append(mass_inside(grad_cam(model, split.x.take(rows), classes[rows]), masks))
+        inside.append(mass_inside(maps(split.x.take(rows), classes[rows]), masks))
         area.append(masks.mean((1, 2)))
     return LesionFocus(np.concatenate(inside), np.concatenate(area))
 
@@ -116,7 +120,7 @@ def explain(model: keras.Model, split: Split, predictions: Predictions, chosen: 
     images = split.x.take(chosen)
     masks = [None] * len(chosen) if split.masks is None else split.masks.take(chosen)
     predicted = predictions.y_pred[chosen]
-    heat = grad_cam(model, images, predicted)
+    heat = grad_cam(model)(images, predicted)
     heat = heat / np.maximum(heat.max((1, 2), keepdims=True), 1e-12)
     return [
         {
