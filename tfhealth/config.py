@@ -15,6 +15,9 @@ class TrainingConfig:
         label_smoothing: share of each label spread over the classes.
         augmentation: strength, 0 to about 1.5; see data.pipeline.Augmentation. mixup: share of the mixing partner.
         balance: tau of the logit-adjusted loss; 0 trains for accuracy, 1 for balanced accuracy.
+        final_rate: share of the peak learning rate that the cosine ends at.
+        weight_average: momentum per step of the exponential moving average of the weights that is evaluated and kept;
+            0 keeps the weights of the last step. See training.averaging.
         patience: epochs without a better validation loss before training stops.
         resolutions: (image side, share of the epochs) in order, full size in what remains; small images cost a
             fraction of the time (progressive resizing; Tan and Le 2021, arXiv:2104.00298, sec. 4). A training that
@@ -32,6 +35,8 @@ class TrainingConfig:
     augmentation: float = 0.5
     mixup: float = 0.0
     balance: float = 0.0
+    final_rate: float = 0.01
+    weight_average: float = 0.0
     patience: int = 10
     resolutions: tuple[tuple[int, float], ...] = ()
 

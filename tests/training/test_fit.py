@@ -52,21 +52,22 @@ class KillAfter(keras.callbacks.Callback):
             raise KilledError
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+@pytest.fixture(scope="module", params=[0.0, 0.9], ids=["last weights", "averaged weights"])
+def finished(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")
-    return run(folder, gradients=True)
+    return run(folder, replace(CONFIG, weight_average=request.param), gradients=True)
 
 
 def test_killed_training_ends_with_the_very_weights_of_an_undisturbed_one(finished, tmp_path, monkeypatch):
     plain = fit.tracking_callbacks
     killer = lambda log_dir, gradients: [KillAfter(2), *plain(log_dir, gradients=gradients)]  # noqa: E731
     monkeypatch.setattr(fit, "tracking_callbacks", killer)
+    config = replace(CONFIG, weight_average=finished.config["weight_average"])
     with pytest.raises(KilledError):
-        run(tmp_path, gradients=True)
+        run(tmp_path, config, gradients=True)
     assert not (tmp_path / "run.json").exists()
     monkeypatch.setattr(fit, "tracking_callbacks", plain)
-    resumed = run(tmp_path, gradients=True)
+    resumed = run(tmp_path, config, gradients=True)
     assert resumed.history == finished.history
     for first, second in zip(weights(finished), weights(resumed), strict=True):
         np.testing.assert_array_equal(first, second)

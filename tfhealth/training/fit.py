@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.metadata
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -13,6 +14,7 @@ from tfhealth.console import progress_bar
 from tfhealth.data.dataset import Split
 from tfhealth.data.pipeline import Augmentation, steps_per_epoch, training_batches
 from tfhealth.paths import atomic_path, write_json
+from tfhealth.training.averaging import AveragedWeights
 from tfhealth.training.checkpoint import Checkpoint
 from tfhealth.training.losses import LogitAdjustedCrossentropy
 from tfhealth.training.metrics import classification_scores
@@ -24,6 +26,7 @@ from tfhealth.training.tracking import tracking_callbacks
 LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn")
 # After each epoch the train scores are measured on this many training images; at the end on all of them.
 TRAIN_SAMPLE = 500
+STATISTICS_SAMPLE = 1000  # training images that averaged weights get their batch statistics from
 
 Build = Callable[[TrainingConfig], keras.Model]
 
@@ -72,11 +75,26 @@ def train(
     checkpoint.restore(model)
     if not checkpoint.finished and checkpoint.epochs_done < config.epochs:
         evaluation, rates = Evaluation(train_split, validation, config, seed), _learning_rates(train_split, config)
-        callbacks = [rates, evaluation, *tracking, stopping, checkpoint]
+        callbacks = [rates, *averaging_callbacks(train_split, config, seed, checkpoint), evaluation]
+        callbacks += [*tracking, stopping, checkpoint]
         _fit(name, model, train_split, config, num_classes, seed, checkpoint.epochs_done, callbacks)
     elif checkpoint.best_weights:
         model.set_weights(checkpoint.best_weights)
     return _finish(name, model, train_split, validation, config, seed, folder, checkpoint)
+
+
+def averaging_callbacks(train_split: Split, config: TrainingConfig, seed: int, checkpoint: Checkpoint) -> list:
+    """Returns what puts averaged weights into the model at the end of an epoch; nothing if none are kept."""
+    if not config.weight_average:
+        return []
+    sample = sample_of(train_split, STATISTICS_SAMPLE, seed)
+    return [AveragedWeights(sample, partial(resolution_at, config), resumed=checkpoint.epochs_done > 0)]
+
+
+def sample_of(split: Split, count: int, seed: int) -> Split:
+    """Returns `count` examples of the split drawn at random, or all, in their order."""
+    chosen = np.random.default_rng(seed).choice(len(split), min(count, len(split)), replace=False)
+    return split.subset(np.sort(chosen))
 
 
 def compile_model(model: keras.Model, config: TrainingConfig, train_split: Split, num_classes: int) -> None:
@@ -84,7 +102,8 @@ def compile_model(model: keras.Model, config: TrainingConfig, train_split: Split
 
     Without XLA, which would bypass oneDNN's kernels (see startup.py) and takes longer to trace.
     """
-    optimizer = keras.optimizers.AdamW(config.learning_rate, weight_decay=config.weight_decay)
+    averaged = {"use_ema": config.weight_average > 0, "ema_momentum": config.weight_average}
+    optimizer = keras.optimizers.AdamW(config.learning_rate, weight_decay=config.weight_decay, **averaged)
     # Biases and normalisation scales are not capacity; decaying them only hurts (Goyal et al. 2017, sec. 5.3).
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     shares = np.bincount(train_split.y, minlength=num_classes) / len(train_split)
@@ -118,9 +137,7 @@ class Evaluation(keras.callbacks.Callback):
 
     def __init__(self, train_split: Split, validation: Split, config: TrainingConfig, seed: int):
         super().__init__()
-        rng = np.random.default_rng(seed)
-        sample = rng.choice(len(train_split), min(TRAIN_SAMPLE, len(train_split)), replace=False)
-        self.splits = {"train": train_split.subset(np.sort(sample)), "val": validation}
+        self.splits = {"train": sample_of(train_split, TRAIN_SAMPLE, seed), "val": validation}
         self.config = config
 
     def on_epoch_end(self, epoch, logs=None):
@@ -151,7 +168,9 @@ class _ProgressBar(keras.callbacks.Callback):
 def _learning_rates(train_split: Split, config: TrainingConfig) -> LearningRate:
     steps = steps_per_epoch(train_split, config.batch_size)
     warmup = min(config.warmup_epochs, max(config.epochs - 1, 0)) * steps
-    rates = learning_rates(config.learning_rate, steps=config.epochs * steps, warmup_steps=warmup)
+    rates = learning_rates(
+        config.learning_rate, steps=config.epochs * steps, warmup_steps=warmup, final_share=config.final_rate
+    )
     return LearningRate(rates, steps)
 
 

@@ -3,11 +3,12 @@
 import keras
 import numpy as np
 
-FINAL_SHARE = 0.01  # of the peak: where warm-up begins and the cosine ends
+FIRST_SHARE = 0.01  # of the peak: where warm-up begins
 
 
-def learning_rates(peak: float, *, steps: int, warmup_steps: int) -> np.ndarray:
-    """Returns the (steps,) rates: from FINAL_SHARE * peak up to peak in a line, then down again along a cosine.
+def learning_rates(peak: float, *, steps: int, warmup_steps: int, final_share: float) -> np.ndarray:
+    """Returns the (steps,) rates: from FIRST_SHARE * peak up to peak in a line, then down to final_share * peak
+    along a cosine.
 
     The values of keras.optimizers.schedules.CosineDecay with a warm-up.
 
@@ -16,7 +17,11 @@ def learning_rates(peak: float, *, steps: int, warmup_steps: int) -> np.ndarray:
     step = np.arange(steps)
     rising = step / max(warmup_steps, 1)
     falling = (1 + np.cos(np.pi * (step - warmup_steps) / max(steps - warmup_steps, 1))) / 2
-    return peak * (FINAL_SHARE + (1 - FINAL_SHARE) * np.where(step < warmup_steps, rising, falling))
+    return peak * np.where(
+        step < warmup_steps,
+        FIRST_SHARE + (1 - FIRST_SHARE) * rising,
+        final_share + (1 - final_share) * falling,
+    )
 
 
 class LearningRate(keras.callbacks.Callback):
