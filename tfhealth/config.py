@@ -109,7 +109,16 @@ PART2 = {
         size_fractions=(0.0625, 0.125, 0.25, 1.0),
         study=TrainingConfig(epochs=5, resolutions=((32, 1.0),)),
         search=TrainingConfig(epochs=5, learning_rate=1e-3, resolutions=((32, 1.0),)),
-        final=TrainingConfig(epochs=60, learning_rate=1e-3, resolutions=((32, 0.4),)),
+        # An average of the weights at a rate that stays high was better on validation (accuracy 0.809, AUC 0.949) than
+        # the last weights of a rate that falls to nothing (0.802, 0.946).
+        final=TrainingConfig(
+            epochs=60,
+            learning_rate=1e-3,
+            final_rate=0.3,
+            weight_average=0.998,
+            patience=20,
+            resolutions=((32, 0.4),),
+        ),
         trials=6,
     ),
 }
