@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 from tfhealth.config import TrainingConfig
 from tfhealth.training.diagnosis import Diagnosis
 from tfhealth.training.record import Predictions, TrainingRun
-from tfhealth.tuning.search import OBJECTIVE, Search, chance_of_strongest, search
+from tfhealth.tuning.search import OBJECTIVE, Search, one_at_a_time, search
 from tfhealth.tuning.spaces import HYPERPARAMETERS, RANGES, direction, sample_config
 
 DEFAULTS = TrainingConfig(epochs=1)
@@ -19,7 +19,7 @@ def made_up_run(name, config):
     loss = 0.5 + abs(config.dropout - 0.3)
     scores = dict.fromkeys(("accuracy", "balanced_accuracy", "log_loss"), loss)
     metrics = {f"{split}_{key}": value for split in ("train", "validation") for key, value in scores.items()}
-    return TrainingRun(name, {}, 0, {}, metrics, Path("model.keras"), 1.0, {}, 1, 1)
+    return TrainingRun(name, asdict(config), 0, {}, metrics, Path("model.keras"), 1.0, {}, 1, 1)
 
 
 def run_search(folder, train_trial=made_up_run, max_trials=8):
@@ -33,7 +33,8 @@ def test_search_finds_a_better_setting_than_the_defaults(tmp_path):
     assert found.improved
     assert abs(found.best.dropout - 0.3) < 0.15
     assert len(found.rows) == 8
-    assert found.best_run.metrics[OBJECTIVE] == min(row[OBJECTIVE] for row in found.rows)
+    every = [*(row[OBJECTIVE] for row in found.rows), *(run.metrics[OBJECTIVE] for run in found.alone.values())]
+    assert found.best_run.metrics[OBJECTIVE] == min(every)
 
 
 def test_interrupted_search_goes_on_with_the_trials_that_are_left(tmp_path):
@@ -59,7 +60,39 @@ def test_defaults_are_kept_when_no_trial_beats_them(tmp_path):
     found = run_search(tmp_path, worse)
     assert not found.improved
     assert found.best == DEFAULTS
-    assert found.effects["dropout"] == pytest.approx(1.0)  # loss rises with dropout: perfect rank correlation
+
+
+def test_each_regularizer_is_trained_alone_at_the_best_trials_value(tmp_path):
+    found = run_search(tmp_path)
+    best_trial = min(found.rows, key=lambda row: row[OBJECTIVE])
+    assert set(found.alone) == set(HYPERPARAMETERS)
+    for name, run in found.alone.items():
+        assert run.config[name] == best_trial[name]
+        assert all(run.config[other] == getattr(DEFAULTS, other) for other in HYPERPARAMETERS if other != name)
+
+
+def test_a_setting_like_the_default_is_not_trained_again():
+    assert set(one_at_a_time(DEFAULTS, replace(DEFAULTS, l2=1e-4))) == {"l2"}
+
+
+def test_changes_alone_are_wider_than_one_change_and_say_which_way_it_went(tmp_path):
+    rng = np.random.default_rng(0)
+    sure, ids = rng.uniform(0.2, 0.8, 80), np.arange(80).astype(str)
+
+    def run_with(name, sure, **settings):
+        y_prob = np.stack([sure, 1 - sure], axis=1).astype(np.float32)
+        Predictions(np.zeros(80, np.int32), y_prob, {}, ids, ids).save(tmp_path / f"{name}.npz")
+        run = made_up_run(name, replace(DEFAULTS, **settings))
+        return replace(run, predictions={"validation": tmp_path / f"{name}.npz"})
+
+    noisy = np.clip(sure + rng.normal(0, 0.1, 80), 0.1, 0.9)
+    up, down = run_with("up", noisy, dropout=0.2), run_with("down", noisy, augmentation=0.1)
+    found = Search(DEFAULTS, "up", up, run_with("before", sure), True, [], {"dropout": up, "augmentation": down})
+    alone, one = found.changes_alone(draws=400, seed=0), found.change(draws=400, seed=0)
+    assert alone["dropout"]["stronger"]
+    assert not alone["augmentation"]["stronger"]
+    assert alone["dropout"]["value"] == one["value"]
+    assert alone["dropout"]["high"] - alone["dropout"]["low"] > one["high"] - one["low"]
 
 
 def test_change_is_paired_so_a_steady_gain_on_noisy_examples_is_certain(tmp_path):
@@ -74,18 +107,8 @@ def test_change_is_paired_so_a_steady_gain_on_noisy_examples_is_certain(tmp_path
         return replace(run, predictions={"validation": tmp_path / f"{name}.npz"})
 
     before, after = run_with("before", 1.0), run_with("after", 1.2)
-    change = Search(DEFAULTS, after, before, True, [], {}, 1.0).change(draws=100, seed=0)
+    change = Search(DEFAULTS, "after", after, before, True, [], {}).change(draws=100, seed=0)
     assert [change["low"], change["value"], change["high"]] == pytest.approx([-np.log(1.2)] * 3, abs=1e-5)
-
-
-def test_chance_is_small_for_a_perfect_order_and_large_for_the_best_of_many_over_few_trials():
-    rng = np.random.default_rng(0)
-    perfect = [{"a": i, OBJECTIVE: i} for i in range(8)]
-    assert chance_of_strongest(perfect, ["a"], seed=0) < 0.01  # 2 of 8! orders
-    names = list("abcdef")
-    few = [{**dict(zip(names, rng.random(6), strict=True)), OBJECTIVE: rng.random()} for _ in range(4)]
-    assert chance_of_strongest(few, names, seed=0) > 0.1
-    assert chance_of_strongest(few[:2], names, seed=0) == 1.0
 
 
 @pytest.mark.parametrize(

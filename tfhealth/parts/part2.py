@@ -118,7 +118,7 @@ def study_stage(part: Part2) -> Study:
 
 
 def tuning_stage(part: Part2, study: Study) -> Search:
-    """Searches regularization for the chosen capacity, in the direction its diagnosis points to.
+    """Searches regularization for the chosen capacity, in the direction its diagnosis points to, and takes it apart.
 
     Every trial goes on from the weights of the study, and so does the training with the defaults it has to beat.
     """
@@ -175,12 +175,7 @@ def collect_values(part: Part2, study, tuned, final, evaluation, focus, cost) ->
     return {
         "data": report.data_values(part.bundle),
         "study": study.values(),
-        "tuning": {
-            **tuned.values(),
-            "towards": towards,
-            "comparison": tuned.comparison(**intervals),
-            "change": tuned.change(**intervals),
-        },
+        "tuning": {**tuned.values(**intervals), "towards": towards},
         "training": {
             "config": final.config,
             "parameters": final.parameters,

@@ -5,14 +5,14 @@ from typing import Any
 
 NAMES = {
     "dropout": "dropout",
-    "l2": "the L2 penalty",
+    "l2": "L2 penalty",
     "weight_decay": "weight decay",
     "augmentation": "augmentation",
     "label_smoothing": "label smoothing",
     "mixup": "mixup",
 }
 TOWARDS = {
-    "more": "The search therefore started at the defaults and went towards stronger regularization",
+    "more": "The search therefore went towards stronger regularization",
     "less": "The search therefore went towards weaker regularization",
     "around": "The search therefore covered both weaker and stronger regularization",
 }
@@ -22,8 +22,6 @@ MEANINGS = {
     "high bias and high variance": "it neither fits its training images nor carries over what it learned to new ones",
     "neither": "it fits its training images and carries over to new ones within the tolerated gap",
 }
-# A regularizer is said to matter when chance alone gives so strong a strongest correlation less often than this.
-CHANCE = 0.05
 
 
 def part2_analysis(values: Mapping[str, Any]) -> str:
@@ -52,7 +50,7 @@ def _diagnosis(values) -> list[str]:
     chosen, others = study["chosen"], [name for name in study["diagnoses"] if name != study["chosen"]]
     about = study["diagnoses"][chosen]
     sentences = [
-        f"{chosen} was chosen as the smallest within one standard error of the lowest validation loss: balanced "
+        f"{chosen} was chosen, the smallest within one standard error of the lowest validation loss: balanced "
         f"accuracy {about['train_score']:.2f} on training and {about['validation_score']:.2f} on validation images, "
         f"a gap of {about['gap']:.2f} (95 % interval {about['gap_interval'][0]:.2f} to "
         f"{about['gap_interval'][1]:.2f}).",
@@ -86,52 +84,50 @@ def _tuning(values) -> list[str]:
     tuning = values["tuning"]
     before, after = tuning["before"], tuning["after"]
     first = (
-        f"{TOWARDS[tuning['towards']]}; KerasTuner tried {tuning['trials']} settings of {_count(tuning['effects'])} "
+        f"{TOWARDS[tuning['towards']]}; KerasTuner tried {tuning['trials']} settings of {_count(tuning['alone'])} "
         "regularizers, each going on from the same weights."
     )
     change = tuning["change"]
     if tuning["improved"]:
-        meaning = "" if change["high"] < 0 else ", which this split cannot tell from none"
+        meaning = "" if change["high"] < 0 else ", indistinguishable from none"
         outcome = (
-            f"Against the defaults the best setting moved validation loss from {before['validation_log_loss']:.3f} to "
-            f"{after['validation_log_loss']:.3f} nats (change {change['low']:+.3f} to {change['high']:+.3f}{meaning}) "
+            f"Against the defaults the best setting ({_setting(tuning['best_setting'])}) moved validation loss from "
+            f"{before['validation_log_loss']:.3f} to {after['validation_log_loss']:.3f} nats "
+            f"(change {change['low']:+.3f} to {change['high']:+.3f}{meaning}) "
             f"and the gap from {before['gap']:.2f} to {after['gap']:.2f}."
         )
     else:
         outcome = (
             f"None beat the defaults' validation loss of {before['validation_log_loss']:.3f} nats "
-            f"(best trial {after['validation_log_loss']:.3f}), so the defaults were kept."
+            f"(best other {after['validation_log_loss']:.3f}), so the defaults were kept."
         )
     return [first, outcome, _best_regularizer(tuning)]
 
 
 def _best_regularizer(tuning) -> str:
-    effects = {name: rho for name, rho in tuning["effects"].items() if rho == rho}
-    if not effects:
-        return f"With {tuning['trials']} trials no ranking of the regularizers can be given."
-    name, rho = max(effects.items(), key=lambda item: abs(item[1]))
-    if tuning["chance"] >= CHANCE:
-        return (
-            f"No single regularizer can be said to have worked best: {NAMES[name]} had the strongest rank correlation "
-            f"with validation loss ({rho:+.2f}), but chance alone gives one as strong in {tuning['chance']:.2f} of "
-            f"shuffles of {tuning['trials']} trials."
-        )
-    if rho < 0:
-        return f"{NAMES[name][:1].upper()}{NAMES[name][1:]} worked best: stronger went with lower validation loss " + (
-            f"(rank correlation {rho:+.2f}; by chance in {tuning['chance']:.2f} of shuffles)."
-        )
+    alone = tuning["alone"]
+    if not alone:
+        return "The best trial had the defaults themselves, so no regularizer was tried alone."
+    name, change = min(alone.items(), key=lambda item: item[1]["value"])
+    what = f"{'stronger' if change['stronger'] else 'weaker'} {NAMES[name]}"
+    moved = (
+        f"{change['value']:+.3f} nats ({change['low']:+.3f} to {change['high']:+.3f}, corrected for {_count(alone)} "
+        f"comparison{'s' if len(alone) > 1 else ''})"
+    )
+    if change["high"] < 0:
+        return f"Of the best trial's settings, each trained alone, {what} worked best, moving that loss by {moved}."
     return (
-        f"What mattered most was to keep {NAMES[name]} weak: stronger went with higher validation loss "
-        f"(rank correlation {rho:+.2f}; by chance in {tuning['chance']:.2f} of shuffles)."
+        f"No single regularizer clearly worked best: of the best trial's settings, each trained alone, {what} did "
+        f"most, moving that loss by {moved}, indistinguishable from none."
     )
 
 
 def _result(values) -> list[str]:
     final, balanced, about = values["final"], values["class_balanced"], values["final_diagnosis"]
     sentences = [
-        f"Trained on to the end, the model had a gap of {about['gap']:.2f} ({about['train_score']:.2f} on training, "
+        f"Trained to the end, the model had a gap of {about['gap']:.2f} ({about['train_score']:.2f} on training, "
         f"{about['validation_score']:.2f} on validation images; verdict: {about['verdict']}).",
-        f"It reached test accuracy {_interval(final['accuracy'])}, AUC "
+        f"Test accuracy was {_interval(final['accuracy'])}, AUC "
         f"{_interval(final['roc_auc'])} and balanced accuracy {final['balanced_accuracy']['value']:.2f}; shifting its "
         f"decisions to even class shares gave {balanced['balanced_accuracy']['value']:.2f} at accuracy "
         f"{balanced['accuracy']['value']:.2f}.",
@@ -150,6 +146,10 @@ def _result(values) -> list[str]:
 
 def _interval(score) -> str:
     return f"{score['value']:.3f} ({score['low']:.3f} to {score['high']:.3f})"
+
+
+def _setting(name: str) -> str:
+    return f"{NAMES[name.removesuffix('_alone')]} alone" if name.endswith("_alone") else "all regularizers together"
 
 
 def _verdict(verdict: str) -> str:

@@ -109,7 +109,7 @@ def _figures(
         "learning_curves": lambda path: figures.learning_curves(drawn["histories"], drawn["best_epochs"], path),
         "sample_size": lambda path: figures.sample_size_curves(values["study"]["rows"], path),
         "tuning": lambda path: figures.tuning_trials(
-            tuning["rows"], list(tuning["effects"]), tuning["objective"], path
+            tuning["rows"], tuning["hyperparameters"], tuning["objective"], path
         ),
         "regularization": lambda path: figures.before_after(drawn["regularization"], list(SCORES_COMPARED), path),
         "confusion_matrix": lambda path: image_figures.confusion_matrix(values["confusion"], names, path),

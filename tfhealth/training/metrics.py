@@ -7,6 +7,8 @@ from tfhealth.training.weighted import CALIBRATION_BINS, confidence_bin, weighte
 
 Scores = dict[str, float]
 
+COVERAGE = 0.95  # of every interval that says nothing else
+
 
 def classification_scores(y_true: np.ndarray, y_prob: np.ndarray) -> Scores:
     """Returns the summary scores by name; a score that the data cannot define is NaN.
@@ -111,11 +113,12 @@ def bootstrap_intervals(
     return {name: interval(values) for name, values in weighted_scores(y_true, y_prob, weights).items()}
 
 
-def interval(values) -> tuple[float, float]:
-    """Returns the 2.5th and 97.5th percentile of the defined values; (NaN, NaN) when none is."""
+def interval(values, coverage: float = COVERAGE) -> tuple[float, float]:
+    """Returns the percentiles that hold the middle `coverage` of the defined values; (NaN, NaN) when none is."""
     values = np.asarray(values, float)
     values = values[np.isfinite(values)]
-    return tuple(np.percentile(values, [2.5, 97.5]).tolist()) if len(values) else (np.nan, np.nan)
+    ends = [50 * (1 - coverage), 50 * (1 + coverage)]
+    return tuple(np.percentile(values, ends).tolist()) if len(values) else (np.nan, np.nan)
 
 
 def groups_of(group_ids: np.ndarray) -> list[np.ndarray]:

@@ -1,25 +1,25 @@
-"""KerasTuner around `train`: every trial is a TrainingRun, so a killed search goes on inside its trial."""
+"""KerasTuner around `train`: every trial is a TrainingRun, so a killed search goes on inside its trial.
+
+Afterwards each regularizer is trained alone at the best trial's value: that tells which one did the work, which a few
+trials that vary all of them at once cannot.
+"""
 
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import keras_tuner
-import numpy as np
 from keras_tuner.oracles import BayesianOptimizationOracle
-from scipy.stats import rankdata, spearmanr
 
 from tfhealth.config import TrainingConfig
 from tfhealth.training.evaluate import log_loss_change, scores_with_intervals
-from tfhealth.training.metrics import interval
+from tfhealth.training.metrics import COVERAGE, interval
 from tfhealth.training.record import Predictions, TrainingRun
 from tfhealth.tuning.spaces import HYPERPARAMETERS
 
 OBJECTIVE = "validation_log_loss"  # smoother than accuracy on a small validation split, and it rewards calibration
-
-SHUFFLES = 5000
 
 Sample = Callable[[keras_tuner.HyperParameters], TrainingConfig]
 TrainTrial = Callable[[str, TrainingConfig], TrainingRun]
@@ -56,27 +56,30 @@ class Search:
     """What the search found.
 
     Attributes:
-        best: the config to go on with: the best trial's, or the defaults if no trial beat them.
-        best_run: its run, at the search's number of epochs.
+        best: the config to go on with: that of the lowest validation loss, be it the defaults', a trial's or that of
+            one regularizer alone.
+        best_setting: what the best run that is not the defaults' is called.
+        best_run: that run, at the search's number of epochs.
         before: the run with the default config.
-        improved: whether a trial beat the defaults.
+        improved: whether `best_run` beat the defaults.
         rows: one per trial, in order: trial, hyperparameters, scores.
-        effects: hyperparameter -> Spearman's rank correlation of its value with OBJECTIVE over the trials, or NaN.
-        chance: how often shuffled trials have a correlation as strong as the strongest of `effects`; 1 if undefined.
+        alone: hyperparameter -> the run with the defaults but for this one, which has the best trial's value.
     """
 
     best: TrainingConfig
+    best_setting: str
     best_run: TrainingRun
     before: TrainingRun
     improved: bool
     rows: list[dict]
-    effects: dict[str, float]
-    chance: float
+    alone: dict[str, TrainingRun]
 
     def comparison(self, *, draws: int, seed: int) -> list[dict]:
-        """Returns one row for the defaults and one for the best trial: validation scores with 95 % intervals."""
+        """Returns a row for the defaults, each regularizer alone and the best: validation scores, 95 % intervals."""
+        settings = {"defaults": self.before} | {alone_name(name): run for name, run in self.alone.items()}
+        settings |= {self.best_setting: self.best_run}
         rows = []
-        for setting, run in (("defaults", self.before), ("best trial", self.best_run)):
+        for setting, run in settings.items():
             scores = scores_with_intervals(_validation(run), draws=draws, seed=seed)
             row = {"setting": setting, "train_balanced_accuracy": run.metrics["train_balanced_accuracy"]}
             for name, score in scores.items():
@@ -85,26 +88,47 @@ class Search:
         return rows
 
     def change(self, *, draws: int, seed: int) -> dict[str, float]:
-        """Returns {"value", "low", "high"}: the best trial's validation log loss less the defaults', in nats, paired.
+        """Returns {"value", "low", "high"}: the best run's validation log loss less the defaults', in nats, paired.
 
-        The trial was chosen on these images, so the value flatters it.
+        The run was chosen on these images, so the value flatters it.
         """
-        value, drawn = log_loss_change(_validation(self.before), _validation(self.best_run), draws=draws, seed=seed)
-        low, high = interval(drawn)
+        return self._change(self.best_run, draws, seed, coverage=COVERAGE)
+
+    def changes_alone(self, *, draws: int, seed: int) -> dict[str, dict]:
+        """Returns hyperparameter -> {"value", "low", "high", "stronger"}: what it changed alone, as in `change`.
+
+        The intervals are Bonferroni's: all of them together hold the true changes with 95 % probability. stronger:
+        whether it was raised above its default. What another seed would change is not in the intervals.
+        """
+        coverage = 1 - (1 - COVERAGE) / max(len(self.alone), 1)
+        return {
+            name: {
+                **self._change(run, draws, seed, coverage),
+                "stronger": run.config[name] > self.before.config[name],
+            }
+            for name, run in self.alone.items()
+        }
+
+    def _change(self, run: TrainingRun, draws: int, seed: int, coverage: float) -> dict[str, float]:
+        value, drawn = log_loss_change(_validation(self.before), _validation(run), draws=draws, seed=seed)
+        low, high = interval(drawn, coverage)
         return {"value": value, "low": low, "high": high}
 
-    def values(self) -> dict:
+    def values(self, *, draws: int, seed: int) -> dict:
         """Returns what findings.json keeps of the search."""
         return {
             "objective": OBJECTIVE,
             "trials": len(self.rows),
             "improved": self.improved,
+            "best_setting": self.best_setting,
             "before": _scores(self.before),
             "after": _scores(self.best_run),
             "best": asdict(self.best),
-            "effects": self.effects,
-            "chance": self.chance,
+            "hyperparameters": HYPERPARAMETERS,
             "rows": self.rows,
+            "comparison": self.comparison(draws=draws, seed=seed),
+            "change": self.change(draws=draws, seed=seed),
+            "alone": self.changes_alone(draws=draws, seed=seed),
         }
 
 
@@ -136,6 +160,9 @@ def search(
         configs[name], runs[name] = config, train_trial(name, config)
         return runs[name]
 
+    def best_of_runs() -> str:
+        return min(runs, key=lambda name: runs[name].metrics[OBJECTIVE])
+
     tuner = TrainingTuner(sample, remember, max_trials=max_trials, seed=seed, directory=directory)
     tuner.search()
     finished = [trial for trial in tuner.oracle.trials.values() if trial.status == "COMPLETED"]
@@ -144,18 +171,26 @@ def search(
         if trial_name(trial) not in runs:
             remember(trial_name(trial), sample(trial.hyperparameters))
     rows = [_row(trial, runs[trial_name(trial)]) for trial in trials]
-    best = min(runs, key=lambda name: runs[name].metrics[OBJECTIVE])
-    names = list(trials[0].hyperparameters.values)
+    alone = {
+        name: remember(alone_name(name), config)
+        for name, config in one_at_a_time(defaults, configs[best_of_runs()]).items()
+    }
+    best = best_of_runs()
     improved = runs[best].metrics[OBJECTIVE] < before.metrics[OBJECTIVE]
-    return Search(
-        best=configs[best] if improved else defaults,
-        best_run=runs[best],
-        before=before,
-        improved=improved,
-        rows=rows,
-        effects={name: _rank_correlation(rows, name) for name in names},
-        chance=chance_of_strongest(rows, names, seed),
-    )
+    return Search(configs[best] if improved else defaults, best, runs[best], before, improved, rows, alone)
+
+
+def one_at_a_time(defaults: TrainingConfig, best: TrainingConfig) -> dict[str, TrainingConfig]:
+    """Returns hyperparameter -> the defaults with this one set as in `best`, for all that differ."""
+    return {
+        name: replace(defaults, **{name: getattr(best, name)})
+        for name in HYPERPARAMETERS
+        if getattr(best, name) != getattr(defaults, name)
+    }
+
+
+def alone_name(hyperparameter: str) -> str:
+    return f"{hyperparameter}_alone"
 
 
 def trial_name(trial) -> str:
@@ -174,32 +209,3 @@ def _scores(run: TrainingRun) -> dict:
 def _row(trial, run: TrainingRun) -> dict:
     scores = (OBJECTIVE, "validation_accuracy", "validation_balanced_accuracy", "train_accuracy", "train_log_loss")
     return {"trial": trial_name(trial), **trial.hyperparameters.values} | {name: run.metrics[name] for name in scores}
-
-
-def _rank_correlation(rows: list[dict], name: str) -> float:
-    values = np.array([(row[name], row[OBJECTIVE]) for row in rows])
-    if len(rows) < 3 or (np.ptp(values, axis=0) == 0).any():
-        return float("nan")
-    return float(spearmanr(values).statistic)
-
-
-def chance_of_strongest(rows: list[dict], names: list[str], seed: int) -> float:
-    """Returns the share of shuffles of the trials' scores whose strongest correlation reaches the one observed.
-
-    The strongest of several correlations over a few trials is large by chance alone; shuffling shows how large.
-
-    Source: Westfall and Young 1993, "Resampling-Based Multiple Testing" (max statistic).
-    """
-    if len(rows) < 3:
-        return 1.0
-    values = rankdata([[row[name] for name in names] for row in rows], axis=0)
-    scores = rankdata([row[OBJECTIVE] for row in rows])
-    values = values[:, np.ptp(values, axis=0) > 0]
-    if not values.shape[1] or not np.ptp(scores):
-        return 1.0
-    values = (values - values.mean(0)) / values.std(0)
-    scores = (scores - scores.mean()) / scores.std()
-    rng = np.random.default_rng(seed)
-    shuffled = np.stack([scores, *(rng.permutation(scores) for _ in range(SHUFFLES))])
-    strongest = np.abs(shuffled @ values / len(rows)).max(1)
-    return float(np.mean(strongest >= strongest[0] - 1e-9))
