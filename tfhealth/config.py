@@ -7,21 +7,18 @@ PROFILES = ("quick", "full")
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How one image model is trained; everything but the architecture.
+    """How a model is trained; everything but its architecture and what is particular to images or text.
 
     Attributes:
         epochs, batch_size, learning_rate (peak), warmup_epochs: AdamW under a cosine schedule with linear warm-up.
-        weight_decay: AdamW's decoupled decay. l2: penalty in the loss. dropout: before the last layer.
+        weight_decay: AdamW's decoupled decay. l2: penalty in the loss. dropout: rate inside the model.
         label_smoothing: share of each label spread over the classes.
-        augmentation: strength, 0 to about 1.5; see data.pipeline.Augmentation. mixup: share of the mixing partner.
         balance: tau of the logit-adjusted loss; 0 trains for accuracy, 1 for balanced accuracy.
         final_rate: share of the peak learning rate that the cosine ends at.
         weight_average: momentum per step of the exponential moving average of the weights that is evaluated and kept;
             0 keeps the weights of the last step. See training.averaging.
+        clip_norm: longest gradient, over all weights; a longer one is shortened to it. 0 leaves all as they are.
         patience: epochs without a better validation loss before training stops.
-        resolutions: (image side, share of the epochs) in order, full size in what remains; small images cost a
-            fraction of the time (progressive resizing; Tan and Le 2021, arXiv:2104.00298, sec. 4). A training that
-            ends on reduced images is scored on reduced images.
     """
 
     epochs: int
@@ -32,12 +29,27 @@ class TrainingConfig:
     l2: float = 0.0
     dropout: float = 0.0
     label_smoothing: float = 0.05
-    augmentation: float = 0.5
-    mixup: float = 0.0
     balance: float = 0.0
     final_rate: float = 0.01
     weight_average: float = 0.0
+    clip_norm: float = 0.0
     patience: int = 10
+
+
+@dataclass(frozen=True)
+class ImageTraining(TrainingConfig):
+    """How an image model is trained.
+
+    Attributes:
+        augmentation: strength, 0 to about 1.5; see data.image_pipeline.Augmentation. mixup: share of the mixing
+            partner.
+        resolutions: (image side, share of the epochs) in order, full size in what remains; small images cost a
+            fraction of the time (progressive resizing; Tan and Le 2021, arXiv:2104.00298, sec. 4). A training that
+            ends on reduced images is scored on reduced images.
+    """
+
+    augmentation: float = 0.5
+    mixup: float = 0.0
     resolutions: tuple[tuple[int, float], ...] = ()
 
 
@@ -76,9 +88,9 @@ class Part2Config:
     phantom_size: int
     capacities: tuple[Capacity, ...]
     size_fractions: tuple[float, ...]
-    study: TrainingConfig
-    search: TrainingConfig
-    final: TrainingConfig
+    study: ImageTraining
+    search: ImageTraining
+    final: ImageTraining
     trials: int
     desired_score: float = 0.85
     tolerated_gap: float = 0.05
@@ -94,9 +106,9 @@ PART2 = {
         phantom_size=1200,  # 840 to train on
         capacities=(Capacity("resnet8", 4), Capacity("resnet8", 8), Capacity("resnet8", 16)),
         size_fractions=(0.125, 0.25, 0.5, 1.0),
-        study=TrainingConfig(epochs=4),
-        search=TrainingConfig(epochs=2, learning_rate=1e-3),
-        final=TrainingConfig(epochs=10, learning_rate=1e-3),
+        study=ImageTraining(epochs=4),
+        search=ImageTraining(epochs=2, learning_rate=1e-3),
+        final=ImageTraining(epochs=10, learning_rate=1e-3),
         trials=2,
         bootstrap_draws=300,
     ),
@@ -107,11 +119,11 @@ PART2 = {
         phantom_size=6000,
         capacities=(Capacity("resnet8", 8), Capacity("resnet8", 32), Capacity("resnet18", 24)),
         size_fractions=(0.0625, 0.125, 0.25, 1.0),
-        study=TrainingConfig(epochs=5, resolutions=((32, 1.0),)),
-        search=TrainingConfig(epochs=5, learning_rate=1e-3, resolutions=((32, 1.0),)),
+        study=ImageTraining(epochs=5, resolutions=((32, 1.0),)),
+        search=ImageTraining(epochs=5, learning_rate=1e-3, resolutions=((32, 1.0),)),
         # An average of the weights at a rate that stays high was better on validation (accuracy 0.809, AUC 0.949) than
         # the last weights of a rate that falls to nothing (0.802, 0.946).
-        final=TrainingConfig(
+        final=ImageTraining(
             epochs=60,
             learning_rate=1e-3,
             final_rate=0.3,

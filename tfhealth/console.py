@@ -19,7 +19,7 @@ def progress_bar(title: str, total: int) -> Iterator["Bar"]:
     """Yields a bar to advance; on a terminal it shows time left, elsewhere the title and one closing line."""
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(bar_width=12),
+        BarColumn(bar_width=8),
         TaskProgressColumn(),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         TextColumn("{task.fields[note]}"),

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 
 from tfhealth.data.dataset import Rows, Split
+from tfhealth.data.image_pipeline import ImageFeed
 from tfhealth.training.averaging import AveragedWeights, measure_batch_statistics
 
 RNG = np.random.default_rng(0)
@@ -18,13 +19,13 @@ def test_batch_statistics_are_those_of_the_sample():
     norm = keras.layers.BatchNormalization(momentum=0.9)
     model = keras.Model(inputs, norm(inputs))
     sample = make_split(64 + 30)  # the last batch is not full
-    measure_batch_statistics(model, sample, None)
+    measure_batch_statistics(model, ImageFeed(2).evaluation(sample, 64))
     assert norm.momentum == 0.9
     images = sample.x.take(slice(None)).astype(float)
     np.testing.assert_allclose(norm.moving_mean, images.mean((0, 1, 2)), rtol=1e-5)
     within = [images[part].var((0, 1, 2)) for part in (slice(0, 64), slice(64, None))]
     np.testing.assert_allclose(norm.moving_variance, (64 * within[0] + 30 * within[1]) / 94, rtol=1e-5)
-    measure_batch_statistics(model, sample, 2)
+    measure_batch_statistics(model, ImageFeed(2, sides=(2,)).evaluation(sample, 64, epoch=0))
     assert norm.moving_variance.numpy().mean() < 0.5 * np.mean(within)  # reduced images vary less
 
 
@@ -46,7 +47,7 @@ def fitted(momentum):
     inputs = keras.Input((1,))
     model = keras.Model(inputs, keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")(inputs))
     model.compile(keras.optimizers.AdamW(0.1, use_ema=momentum > 0, ema_momentum=momentum), "mse")
-    averaged = [AveragedWeights(make_split(1), lambda epoch: None, resumed=False)] if momentum else []
+    averaged = [AveragedWeights(lambda epoch: (), resumed=False)] if momentum else []
     seen, x = Weights(), np.ones((4, 1), np.float32)
     model.fit(x, x, batch_size=1, epochs=3, verbose=0, callbacks=[*averaged, seen])
     return seen

@@ -5,15 +5,16 @@ import keras
 import numpy as np
 import pytest
 
-from tfhealth.config import TrainingConfig
+from tfhealth.config import ImageTraining
 from tfhealth.data.dataset import Rows, Split
+from tfhealth.data.image_pipeline import ImageFeed
 from tfhealth.models.resnet import resnet8
 from tfhealth.training import fit
-from tfhealth.training.fit import last_phase, resolution_at, train
+from tfhealth.training.fit import train
 from tfhealth.training.predict import mirrored_logits, predict_logits, softmax
 from tfhealth.training.record import Predictions, TrainingRun
 
-CONFIG = TrainingConfig(epochs=4, batch_size=16, dropout=0.2, mixup=0.2, patience=2)
+CONFIG = ImageTraining(epochs=4, batch_size=16, dropout=0.2, mixup=0.2, patience=2)
 
 
 def make_split(n, seed):
@@ -26,6 +27,7 @@ def make_split(n, seed):
 
 
 TRAIN, VALIDATION = make_split(64, 1), make_split(32, 2)
+FEED = ImageFeed(2)
 
 
 def build(config):
@@ -35,7 +37,7 @@ def build(config):
 
 def run(folder, config=CONFIG, **more):
     options = {"num_classes": 2, "seed": 3, "folder": folder, "log_dir": folder / "logs"}
-    return train("toy", build, TRAIN, VALIDATION, config, **(options | more))
+    return train("toy", build, TRAIN, VALIDATION, config, ImageFeed.of(config, 2), **(options | more))
 
 
 class KilledError(Exception):
@@ -86,7 +88,7 @@ def test_finished_training_is_loaded_not_repeated(finished, monkeypatch):
 def test_saved_predictions_are_those_of_the_saved_model(finished):
     model = keras.saving.load_model(finished.model_path, compile=False)
     saved = Predictions.load(finished.predictions["validation"], "never")
-    logits = predict_logits(model, VALIDATION)
+    logits = predict_logits(model, FEED, VALIDATION)
     np.testing.assert_allclose(saved.y_prob[:, 1], 1 / (1 + np.exp(logits[:, 0] - logits[:, 1])), atol=1e-5)
     assert (saved.sensitive_features["sex"] == VALIDATION.sensitive_features["sex"]).all()
 
@@ -119,7 +121,7 @@ def test_predictions_are_unchanged_by_the_order_and_number_of_examples(finished)
     model = keras.saving.load_model(finished.model_path, compile=False)
     some = np.array([5, 2, 9])
     np.testing.assert_allclose(
-        predict_logits(model, VALIDATION.subset(some)), predict_logits(model, VALIDATION)[some], atol=1e-5
+        predict_logits(model, FEED, VALIDATION.subset(some)), predict_logits(model, FEED, VALIDATION)[some], atol=1e-5
     )
 
 
@@ -128,19 +130,14 @@ def test_mirrored_logits_do_not_change_when_the_image_is_turned(finished):
     images = VALIDATION.x.take(slice(0, 4))
     turned = Split(Rows(np.rot90(images, 1, (1, 2)).copy()), *(VALIDATION.y[:4],), *(np.arange(4).astype(str),) * 2)
     np.testing.assert_allclose(
-        mirrored_logits(model, turned), mirrored_logits(model, VALIDATION.subset(np.arange(4))), atol=1e-4
+        mirrored_logits(model, FEED, turned), mirrored_logits(model, FEED, VALIDATION.subset(np.arange(4))), atol=1e-4
     )
-
-
-def test_resolutions_grow_towards_full_size():
-    config = replace(CONFIG, epochs=10, resolutions=((32, 0.5), (48, 0.2)))
-    assert [resolution_at(config, epoch) for epoch in range(10)] == [32] * 5 + [48] * 2 + [None] * 3
-    assert last_phase(config) == 7
 
 
 def test_training_on_reduced_images_alone_is_scored_on_reduced_images(tmp_path):
     reduced = run(tmp_path, replace(CONFIG, epochs=2, resolutions=((8, 1.0),)))
     model = keras.saving.load_model(reduced.model_path, compile=False)
     saved = Predictions.load(reduced.predictions["validation"], "never").y_prob
-    np.testing.assert_allclose(saved, softmax(predict_logits(model, VALIDATION, resolution=8)), atol=1e-5)
-    assert last_phase(replace(CONFIG, resolutions=((8, 1.0),))) == 0
+    np.testing.assert_allclose(
+        saved, softmax(predict_logits(model, ImageFeed(2, sides=(8,)), VALIDATION, epoch=0)), atol=1e-5
+    )

@@ -21,7 +21,7 @@ from tfhealth.startup import start_tensorflow
 start_tensorflow(debug=False)
 from tfhealth.config import TrainingConfig
 from tfhealth.data.dataset import Rows, Split
-from tfhealth.data.pipeline import Augmentation, training_batches
+from tfhealth.data.image_pipeline import Augmentation, ImageFeed
 from tfhealth.models.resnet import resnet8
 from tfhealth.training.fit import compile_model
 
@@ -44,9 +44,7 @@ split = Split(Rows(images), (np.arange(n) % 2).astype(np.int32), ids, ids)
 config = TrainingConfig(epochs=1, batch_size=128)
 model = resnet8(images.shape[1:], 2, width=2, stem="large")
 compile_model(model, config, split, 2)
-batches = training_batches(
-    split, batch_size=128, num_classes=2, seed=0, epochs=range(1), augmentation=Augmentation()
-)
+batches = ImageFeed(2, Augmentation()).training(split, batch_size=128, seed=0, epochs=range(1))
 model.fit(batches, verbose=0, shuffle=False)
 print(peak)
 """

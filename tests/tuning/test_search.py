@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfhealth.config import TrainingConfig
+from tfhealth.config import ImageTraining
 from tfhealth.training.diagnosis import Diagnosis
 from tfhealth.training.record import Predictions, TrainingRun
 from tfhealth.tuning.search import OBJECTIVE, Search, one_at_a_time, search
 from tfhealth.tuning.spaces import HYPERPARAMETERS, RANGES, direction, sample_config
 
-DEFAULTS = TrainingConfig(epochs=1)
+DEFAULTS = ImageTraining(epochs=1)
 
 
 def made_up_run(name, config):

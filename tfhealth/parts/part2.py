@@ -8,12 +8,12 @@ import keras
 import numpy as np
 
 from tfhealth.audit.findings import Findings
-from tfhealth.config import PART2, Capacity, Part2Config, TrainingConfig
+from tfhealth.config import PART2, Capacity, ImageTraining, Part2Config
 from tfhealth.console import say
 from tfhealth.data.dataset import DatasetBundle, Split, samples_by_class
 from tfhealth.data.image import load_image_dataset
+from tfhealth.data.image_pipeline import ImageFeed, pixel_statistics
 from tfhealth.data.image_source import ImageOptions
-from tfhealth.data.pipeline import pixel_statistics
 from tfhealth.models.resnet import BUILDERS
 from tfhealth.paths import Workspace, keep_settings, read_json
 from tfhealth.report import part2 as report
@@ -38,7 +38,7 @@ class Part2:
     seed: int
     bundle: DatasetBundle
 
-    def build(self, capacity: Capacity, config: TrainingConfig) -> keras.Model:
+    def build(self, capacity: Capacity, config: ImageTraining) -> keras.Model:
         """Returns the uncompiled model of a capacity; any image side is accepted, so training may start small."""
         return BUILDERS[capacity.builder](
             (None, None, self.bundle.train.x.shape[-1]),
@@ -55,7 +55,7 @@ class Part2:
         name: str,
         capacity: Capacity,
         split: Split,
-        config: TrainingConfig,
+        config: ImageTraining,
         *,
         gradients: bool = False,
         start_from: Path | None = None,
@@ -67,6 +67,7 @@ class Part2:
             split,
             self.bundle.validation,
             config,
+            ImageFeed.of(config, self.bundle.num_classes),
             num_classes=self.bundle.num_classes,
             seed=self.seed,
             folder=self.workspace.exports("part2", name),
@@ -90,7 +91,8 @@ def run(workspace: Workspace, *, image: str, options: ImageOptions, profile: str
     tuned = tuning_stage(part, study)
     final = final_stage(part, study, tuned)
     model = keras.saving.load_model(final.model_path, compile=False)
-    evaluation = evaluate(final, model, part.bundle, views=config.views)
+    feed = ImageFeed(part.bundle.num_classes)
+    evaluation = evaluate(final, model, feed, part.bundle, views=config.views)
     focus, examples = explanation_stage(part, model, evaluation)
     cost = cost_stage(part, study, tuned)
 
@@ -125,7 +127,7 @@ def tuning_stage(part: Part2, study: Study) -> Search:
     chosen, start = _capacity(part, study.chosen), study.runs[study.chosen].model_path
     defaults = part.config.search
 
-    def train_trial(name: str, config: TrainingConfig) -> TrainingRun:
+    def train_trial(name: str, config: ImageTraining) -> TrainingRun:
         trial = part.train(f"tuning/{name}", chosen, part.bundle.train, config, start_from=start)
         scores = {OBJECTIVE: trial.metrics[OBJECTIVE], "validation_accuracy": trial.metrics["validation_accuracy"]}
         hparams = {name: getattr(config, name) for name in HYPERPARAMETERS}
@@ -163,8 +165,9 @@ def explanation_stage(part: Part2, model: keras.Model, evaluation: Evaluation) -
 def cost_stage(part: Part2, study: Study, tuned: Search) -> dict:
     """Measures what gradient tracking costs on the chosen capacity, side by side in this process."""
     build = partial(part.build, _capacity(part, study.chosen), tuned.best)
+    classes = part.bundle.num_classes
     return measure_tracking_cost(
-        build, part.bundle.train, tuned.best, part.bundle.num_classes, part.workspace.exports("part2")
+        build, ImageFeed(classes), part.bundle.train, tuned.best, classes, part.workspace.exports("part2")
     )
 
 

@@ -7,14 +7,10 @@ Source: Polyak and Juditsky 1992; Izmailov et al. 2018, "Averaging Weights Leads
 (batch statistics: sec. 3.2); Morales-Brotons et al. 2024, arXiv:2411.18704.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import keras
-
-from tfhealth.data.dataset import Split
-from tfhealth.data.pipeline import evaluation_batches
-
-BATCH_SIZE = 64
+import numpy as np
 
 
 class AveragedWeights(keras.callbacks.SwapEMAWeights):
@@ -23,35 +19,34 @@ class AveragedWeights(keras.callbacks.SwapEMAWeights):
     Give it to `fit` before whatever looks at the model at the end of an epoch. The optimizer must have `use_ema`.
 
     Args:
-        sample: training examples that the averaged model's batch statistics are measured on.
-        resolution: epoch -> image side, None for full size.
+        batches: epoch -> batches of training examples that the averaged model's batch statistics are measured on.
         resumed: the model comes from a checkpoint, which is written while the averaged weights are in it.
     """
 
-    def __init__(self, sample: Split, resolution: Callable[[int], int | None], *, resumed: bool):
+    def __init__(self, batches: Callable[[int], Iterable[np.ndarray]], *, resumed: bool):
         super().__init__(swap_on_epoch=True)
-        self.sample, self.resolution = sample, resolution
+        self.batches = batches
         self._ema_weights_in_model = resumed
 
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
-        measure_batch_statistics(self.model, self.sample, self.resolution(epoch))
+        measure_batch_statistics(self.model, self.batches(epoch))
 
 
-def measure_batch_statistics(model: keras.Model, sample: Split, resolution: int | None) -> None:
-    """Sets the moving mean and variance of every BatchNormalization to their averages over the sample's batches.
+def measure_batch_statistics(model: keras.Model, batches: Iterable[np.ndarray]) -> None:
+    """Sets the moving mean and variance of every BatchNormalization to their averages over the batches.
 
     The statistics that training left belong to other weights than the averaged ones.
 
     Args:
         model: its BatchNormalization layers are its own, not a nested model's.
-        sample: training examples. resolution: side that images are reduced to, None: full size.
+        batches: of training examples, without labels.
     """
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     if not norms:
         return
     momenta, seen = [layer.momentum for layer in norms], 0
-    for batch in evaluation_batches(sample, BATCH_SIZE, resolution):
+    for batch in batches:
         for layer in norms:
             layer.momentum = seen / (seen + len(batch))  # the moving average becomes the plain one
         model(batch, training=True)

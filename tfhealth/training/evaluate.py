@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from tfhealth.data.dataset import DatasetBundle, Split
+from tfhealth.data.pipeline import Feed
 from tfhealth.training.calibration import apply_prior_shift, apply_temperature, fit_prior_shift, fit_temperature
 from tfhealth.training.metrics import (
     bootstrap_intervals,
@@ -40,7 +41,7 @@ class Evaluation:
     tau: float
 
 
-def evaluate(run: TrainingRun, model: keras.Model, bundle: DatasetBundle, *, views: int) -> Evaluation:
+def evaluate(run: TrainingRun, model: keras.Model, feed: Feed, bundle: DatasetBundle, *, views: int) -> Evaluation:
     """Returns the evaluation; predictions are computed once and saved beside the model as predictions_<name>.npz.
 
     Args:
@@ -48,9 +49,9 @@ def evaluate(run: TrainingRun, model: keras.Model, bundle: DatasetBundle, *, vie
     """
     folder = run.model_path.parent
     headline = "averaged_views" if views > 1 else "single_view"
-    variants = {"single_view": _predict(folder, model, bundle.test, "test", views=1)}
-    variants[headline] = _predict(folder, model, bundle.test, "test", views=views)
-    validation = _predict(folder, model, bundle.validation, "validation", views=views)
+    variants = {"single_view": _predict(folder, model, feed, bundle.test, "test", views=1)}
+    variants[headline] = _predict(folder, model, feed, bundle.test, "test", views=views)
+    validation = _predict(folder, model, feed, bundle.validation, "validation", views=views)
     shares = np.bincount(bundle.train.y, minlength=bundle.num_classes) / len(bundle.train)
     temperature = fit_temperature(validation.y_true, validation.y_prob)
     tau = fit_prior_shift(validation.y_true, validation.y_prob, shares)
@@ -120,9 +121,9 @@ def _bins(predictions: Predictions) -> dict:
     return {"confidence": confidence, "accuracy": accuracy, "count": count, "error": error}
 
 
-def _predict(folder: Path, model: keras.Model, split: Split, split_name: str, *, views: int) -> Predictions:
+def _predict(folder: Path, model: keras.Model, feed: Feed, split: Split, split_name: str, *, views: int) -> Predictions:
     path = folder / f"predictions_{split_name}{'_averaged_views' if views > 1 else ''}.npz"
     if not path.exists():
-        logits = mirrored_logits(model, split) if views > 1 else predict_logits(model, split)
+        logits = (mirrored_logits if views > 1 else predict_logits)(model, feed, split)
         predictions_of(split, logits).save(path)
     return Predictions.load(path, "the same command")

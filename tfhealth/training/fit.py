@@ -12,7 +12,7 @@ import numpy as np
 from tfhealth.config import TrainingConfig
 from tfhealth.console import progress_bar
 from tfhealth.data.dataset import Split
-from tfhealth.data.pipeline import Augmentation, steps_per_epoch, training_batches
+from tfhealth.data.pipeline import Feed, steps_per_epoch
 from tfhealth.paths import atomic_path, write_json
 from tfhealth.training.averaging import AveragedWeights
 from tfhealth.training.checkpoint import Checkpoint
@@ -24,9 +24,9 @@ from tfhealth.training.schedule import LearningRate, learning_rates
 from tfhealth.training.tracking import tracking_callbacks
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn")
-# After each epoch the train scores are measured on this many training images; at the end on all of them.
+# After each epoch the train scores are measured on this many training examples; at the end on all of them.
 TRAIN_SAMPLE = 500
-STATISTICS_SAMPLE = 1000  # training images that averaged weights get their batch statistics from
+STATISTICS_SAMPLE, STATISTICS_BATCH = 1000, 64  # training examples that averaged weights get batch statistics from
 
 Build = Callable[[TrainingConfig], keras.Model]
 
@@ -37,6 +37,7 @@ def train(
     train_split: Split,
     validation: Split,
     config: TrainingConfig,
+    feed: Feed,
     *,
     num_classes: int,
     seed: int,
@@ -49,8 +50,9 @@ def train(
 
     Args:
         name: of the run, shown to the user.
-        build: makes the uncompiled model for a config: (n, height, width, 3) pixels in [0, 255] to logits.
+        build: makes the uncompiled model for a config: a batch of the feed to logits (n, num_classes).
         config: all hyperparameters; not looked at when `folder` holds a finished run (paths.keep_settings guards that).
+        feed: how the splits reach the model.
         folder: gets model.keras, run.json, predictions_<split>.npz, and state.npz while training goes on.
         log_dir: gets TensorBoard event files.
         gradients: also track gradient norms and histograms.
@@ -67,28 +69,30 @@ def train(
         model.set_weights(keras.saving.load_model(start_from, compile=False).get_weights())
     compile_model(model, config, train_split, num_classes)
     stopping = keras.callbacks.EarlyStopping(
-        "val_loss", patience=config.patience, restore_best_weights=True, start_from_epoch=last_phase(config)
+        "val_loss", patience=config.patience, restore_best_weights=True, start_from_epoch=feed.last_phase
     )
     tracking = tracking_callbacks(log_dir, gradients=gradients)
     journal = tracking[-1].history if gradients else []
     checkpoint = Checkpoint(folder / "state.npz", stopping, journal)
     checkpoint.restore(model)
     if not checkpoint.finished and checkpoint.epochs_done < config.epochs:
-        evaluation, rates = Evaluation(train_split, validation, config, seed), _learning_rates(train_split, config)
-        callbacks = [rates, *averaging_callbacks(train_split, config, seed, checkpoint), evaluation]
+        evaluation, rates = Evaluation(feed, train_split, validation, seed), _learning_rates(train_split, config)
+        callbacks = [rates, *averaging_callbacks(feed, train_split, config, seed, checkpoint), evaluation]
         callbacks += [*tracking, stopping, checkpoint]
-        _fit(name, model, train_split, config, num_classes, seed, checkpoint.epochs_done, callbacks)
+        _fit(name, model, feed, train_split, config, seed, checkpoint.epochs_done, callbacks)
     elif checkpoint.best_weights:
         model.set_weights(checkpoint.best_weights)
-    return _finish(name, model, train_split, validation, config, seed, folder, checkpoint)
+    return _finish(name, model, feed, train_split, validation, config, seed, folder, checkpoint)
 
 
-def averaging_callbacks(train_split: Split, config: TrainingConfig, seed: int, checkpoint: Checkpoint) -> list:
+def averaging_callbacks(
+    feed: Feed, train_split: Split, config: TrainingConfig, seed: int, checkpoint: Checkpoint
+) -> list:
     """Returns what puts averaged weights into the model at the end of an epoch; nothing if none are kept."""
     if not config.weight_average:
         return []
     sample = sample_of(train_split, STATISTICS_SAMPLE, seed)
-    return [AveragedWeights(sample, partial(resolution_at, config), resumed=checkpoint.epochs_done > 0)]
+    return [AveragedWeights(partial(feed.evaluation, sample, STATISTICS_BATCH), resumed=checkpoint.epochs_done > 0)]
 
 
 def sample_of(split: Split, count: int, seed: int) -> Split:
@@ -102,30 +106,19 @@ def compile_model(model: keras.Model, config: TrainingConfig, train_split: Split
 
     Without XLA, which would bypass oneDNN's kernels (see startup.py) and takes longer to trace.
     """
-    averaged = {"use_ema": config.weight_average > 0, "ema_momentum": config.weight_average}
-    optimizer = keras.optimizers.AdamW(config.learning_rate, weight_decay=config.weight_decay, **averaged)
+    optimizer = keras.optimizers.AdamW(
+        config.learning_rate,
+        weight_decay=config.weight_decay,
+        global_clipnorm=config.clip_norm or None,
+        use_ema=config.weight_average > 0,
+        ema_momentum=config.weight_average,
+    )
     # Biases and normalisation scales are not capacity; decaying them only hurts (Goyal et al. 2017, sec. 5.3).
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     shares = np.bincount(train_split.y, minlength=num_classes) / len(train_split)
     loss = LogitAdjustedCrossentropy(shares, config.balance, config.label_smoothing)
     optimizer.build(model.trainable_variables)  # a train step that creates variables is traced twice
     model.compile(optimizer, loss, jit_compile=False)
-
-
-def last_phase(config: TrainingConfig) -> int:
-    """Returns the first epoch at the image size that training ends with; only from there losses compare."""
-    final = resolution_at(config, config.epochs - 1)
-    return next(epoch for epoch in range(config.epochs) if resolution_at(config, epoch) == final)
-
-
-def resolution_at(config: TrainingConfig, epoch: int) -> int | None:
-    """Returns the reduced image side of an epoch, None for full size."""
-    end = 0.0
-    for side, share in config.resolutions:
-        end += share
-        if epoch < round(config.epochs * end):
-            return side
-    return None
 
 
 class Evaluation(keras.callbacks.Callback):
@@ -135,21 +128,21 @@ class Evaluation(keras.callbacks.Callback):
     their difference is the generalisation gap and nothing else.
     """
 
-    def __init__(self, train_split: Split, validation: Split, config: TrainingConfig, seed: int):
+    def __init__(self, feed: Feed, train_split: Split, validation: Split, seed: int):
         super().__init__()
         self.splits = {"train": sample_of(train_split, TRAIN_SAMPLE, seed), "val": validation}
-        self.config = config
+        self.feed = feed
 
     def on_epoch_end(self, epoch, logs=None):
         for prefix, split in self.splits.items():
-            logits = predict_logits(self.model, split, resolution=resolution_at(self.config, epoch))
+            logits = predict_logits(self.model, self.feed, split, epoch=epoch)
             scores = classification_scores(split.y, softmax(logits))
             for log, score in (("loss", "log_loss"), ("accuracy",) * 2, ("balanced_accuracy",) * 2):
                 logs[f"{prefix}_{log}"] = scores[score]
 
 
 class _ProgressBar(keras.callbacks.Callback):
-    """Advances the bar once a step; the note shows the last epoch's validation accuracy."""
+    """Advances the bar once a step; the note shows the last epoch's accuracies."""
 
     def __init__(self, bar, epochs: int):
         super().__init__()
@@ -159,10 +152,8 @@ class _ProgressBar(keras.callbacks.Callback):
         self.bar.advance()
 
     def on_epoch_end(self, epoch, logs=None):
-        note = (
-            f"epoch {epoch + 1}/{self.epochs}: train {logs['train_accuracy']:.3f} validation {logs['val_accuracy']:.3f}"
-        )
-        self.bar.advance(0, note)
+        scores = f"train {logs['train_accuracy']:.2f} validation {logs['val_accuracy']:.2f}"
+        self.bar.advance(0, f"{epoch + 1}/{self.epochs} {scores}")
 
 
 def _learning_rates(train_split: Split, config: TrainingConfig) -> LearningRate:
@@ -174,18 +165,10 @@ def _learning_rates(train_split: Split, config: TrainingConfig) -> LearningRate:
     return LearningRate(rates, steps)
 
 
-def _fit(name, model, train_split, config, num_classes, seed, epochs_done, callbacks) -> None:
+def _fit(name, model, feed, train_split, config, seed, epochs_done, callbacks) -> None:
     steps = steps_per_epoch(train_split, config.batch_size)
     epochs = range(epochs_done, config.epochs)
-    batches = training_batches(
-        train_split,
-        batch_size=config.batch_size,
-        num_classes=num_classes,
-        seed=seed,
-        epochs=epochs,
-        augmentation=Augmentation(config.augmentation, mixup=config.mixup),
-        resolutions={epoch: resolution_at(config, epoch) for epoch in epochs},
-    )
+    batches = feed.training(train_split, batch_size=config.batch_size, seed=seed, epochs=epochs)
     with progress_bar(name, steps * len(epochs)) as bar:
         model.fit(
             batches,
@@ -198,11 +181,11 @@ def _fit(name, model, train_split, config, num_classes, seed, epochs_done, callb
         )
 
 
-def _finish(name, model, train_split, validation, config, seed, folder, checkpoint) -> TrainingRun:
+def _finish(name, model, feed, train_split, validation, config, seed, folder, checkpoint) -> TrainingRun:
     """Scores the restored weights on train and validation and writes everything; run.json last, as the seal."""
     metrics, saved = {}, {}
     for split_name, split in (("train", train_split), ("validation", validation)):
-        logits = predict_logits(model, split, resolution=resolution_at(config, config.epochs - 1))
+        logits = predict_logits(model, feed, split, epoch=config.epochs - 1)
         predictions = predictions_of(split, logits)
         scores = classification_scores(predictions.y_true, predictions.y_prob)
         metrics |= {f"{split_name}_{score}": value for score, value in scores.items()}

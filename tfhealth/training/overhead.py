@@ -7,11 +7,10 @@ from functools import partial
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from tfhealth.config import TrainingConfig
 from tfhealth.data.dataset import Split
-from tfhealth.data.pipeline import steps_per_epoch, training_batches
+from tfhealth.data.pipeline import Feed, steps_per_epoch
 from tfhealth.paths import read_json, write_json
 from tfhealth.training.fit import compile_model
 from tfhealth.training.gradients import GradientTracker
@@ -20,7 +19,12 @@ STEPS, ROUNDS = 10, 9  # steps in turn, rounds; the first round traces and is no
 
 
 def measure_tracking_cost(
-    build: Callable[[], keras.Model], split: Split, config: TrainingConfig, num_classes: int, folder: Path
+    build: Callable[[], keras.Model],
+    feed: Feed,
+    split: Split,
+    config: TrainingConfig,
+    num_classes: int,
+    folder: Path,
 ) -> dict:
     """Returns {"ratio", "step_seconds_plain", ...}; measured once, kept in folder/tracking_cost.json.
 
@@ -30,15 +34,16 @@ def measure_tracking_cost(
     """
     path = folder / "tracking_cost.json"
     if not path.exists():
-        write_json(path, _measure(build, split, config, num_classes))
+        write_json(path, _measure(build, feed, split, config, num_classes))
     return read_json(path, "the same command")
 
 
-def _measure(build, split: Split, config: TrainingConfig, num_classes: int) -> dict:
+def _measure(build, feed: Feed, split: Split, config: TrainingConfig, num_classes: int) -> dict:
     models = {"plain": build(), "tracked": build()}
     for model in models.values():
         compile_model(model, config, split, num_classes)
-    batch = _one_batch(split, config, num_classes)
+    batches = feed.training(split, batch_size=config.batch_size, seed=0, epochs=range(1))
+    batch = next(batches.take(1).as_numpy_iterator())
     seconds: dict[str, list[float]] = {"plain": [], "tracked": [], "write": []}
     with tempfile.TemporaryDirectory() as log_dir:
         tracker = GradientTracker(log_dir)
@@ -59,13 +64,6 @@ def _measure(build, split: Split, config: TrainingConfig, num_classes: int) -> d
         "write_seconds_per_epoch": write,
         "steps_per_epoch": epoch_steps,
     }
-
-
-def _one_batch(split: Split, config: TrainingConfig, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    batches = training_batches(
-        split, batch_size=config.batch_size, num_classes=num_classes, seed=0, epochs=range(1), augmentation=None
-    )
-    return next(batches.take(1).as_numpy_iterator())
 
 
 def _steps(model: keras.Model, batch, tracker: GradientTracker | None) -> None:

@@ -4,29 +4,29 @@ import keras
 import numpy as np
 
 from tfhealth.data.dataset import Split
-from tfhealth.data.pipeline import evaluation_batches
+from tfhealth.data.pipeline import Feed
 from tfhealth.training.record import Predictions
 
 BATCH_SIZE = 128
 
 
-def predict_logits(model: keras.Model, split: Split, *, resolution: int | None = None) -> np.ndarray:
+def predict_logits(model: keras.Model, feed: Feed, split: Split, *, epoch: int | None = None) -> np.ndarray:
     """Returns the model's logits (n, num_classes) float32, in the order of the split.
 
     Args:
-        resolution: side in pixels that the images are reduced to first; None leaves them as they are.
+        epoch: predict on the form that the split has in this epoch of training; None: as in use.
     """
-    batches = evaluation_batches(split, BATCH_SIZE, resolution=resolution)
-    return np.concatenate([_predict_padded(model, images) for images in batches])
+    batches = feed.evaluation(split, BATCH_SIZE, epoch)
+    return np.concatenate([_predict_padded(model, rows) for rows in batches])
 
 
-def mirrored_logits(model: keras.Model, split: Split) -> np.ndarray:
+def mirrored_logits(model: keras.Model, feed: Feed, split: Split) -> np.ndarray:
     """Returns the mean logits over the eight ways to lay a square image: four quarter turns, each also mirrored.
 
     A lesion has no up or down, so all eight are the same picture to a dermatologist (test-time augmentation).
     """
     logits = []
-    for images in evaluation_batches(split, BATCH_SIZE):
+    for images in feed.evaluation(split, BATCH_SIZE):
         views = [np.rot90(side, turns, (1, 2)) for side in (images, images[:, :, ::-1]) for turns in range(4)]
         logits.append(np.mean([_predict_padded(model, view) for view in views], axis=0))
     return np.concatenate(logits)
@@ -49,9 +49,9 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return (shifted / shifted.sum(1, keepdims=True)).astype(np.float32)
 
 
-def _predict_padded(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Predicts one batch, filled up to BATCH_SIZE by repeating the last image."""
-    missing = BATCH_SIZE - len(images)
+def _predict_padded(model: keras.Model, rows: np.ndarray) -> np.ndarray:
+    """Predicts one batch, filled up to BATCH_SIZE by repeating the last row."""
+    missing = BATCH_SIZE - len(rows)
     if missing:
-        images = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
-    return np.asarray(model.predict_on_batch(np.ascontiguousarray(images)))[: BATCH_SIZE - missing]
+        rows = np.concatenate([rows, np.repeat(rows[-1:], missing, axis=0)])
+    return np.asarray(model.predict_on_batch(np.ascontiguousarray(rows)))[: BATCH_SIZE - missing]

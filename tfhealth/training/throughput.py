@@ -6,16 +6,17 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from tfhealth.config import TrainingConfig
+from tfhealth.config import ImageTraining
 from tfhealth.data.dataset import Split
-from tfhealth.data.pipeline import Augmentation, steps_per_epoch, training_batches
+from tfhealth.data.image_pipeline import Augmentation, ImageFeed
+from tfhealth.data.pipeline import steps_per_epoch
 from tfhealth.training.fit import compile_model
 
 ROUNDS, EPOCHS = 8, 2  # turns, the first of which traces and is not counted; epochs in one turn
 
 
 def compare_throughput(
-    build: Callable[[], keras.Model], split: Split, config: TrainingConfig, num_classes: int
+    build: Callable[[], keras.Model], split: Split, config: ImageTraining, num_classes: int
 ) -> list[dict]:
     """Returns one row per way to feed the same model: images per second, and the ratio to the bare array.
 
@@ -32,14 +33,8 @@ def compare_throughput(
 
     def piped(augmentation: Augmentation | None) -> Callable[[], None]:
         def fit() -> None:
-            batches = training_batches(
-                split,
-                batch_size=config.batch_size,
-                num_classes=num_classes,
-                seed=0,
-                epochs=range(EPOCHS),
-                augmentation=augmentation,
-            )
+            feed = ImageFeed(num_classes, augmentation)
+            batches = feed.training(split, batch_size=config.batch_size, seed=0, epochs=range(EPOCHS))
             steps = steps_per_epoch(split, config.batch_size)
             model.fit(batches, epochs=EPOCHS, steps_per_epoch=steps, verbose=0, shuffle=False)
 

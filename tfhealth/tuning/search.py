@@ -4,10 +4,10 @@ Afterwards each regularizer is trained alone at the best trial's value: that tel
 trials that vary all of them at once cannot.
 """
 
-import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, replace
+from io import StringIO
 from pathlib import Path
 
 import keras_tuner
@@ -40,7 +40,7 @@ class TrainingTuner(keras_tuner.Tuner):
         )
         oracle.verbose = 0
         self.sample, self.train_trial = sample, train_trial
-        with redirect_stdout(sys.stderr):  # it prints "Reloading Tuner from ..."
+        with redirect_stdout(StringIO()):  # it prints "Reloading Tuner from ..."
             super().__init__(oracle=oracle, directory=str(directory), project_name="search")
 
     def run_trial(self, trial, *args, **kwargs):

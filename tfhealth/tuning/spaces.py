@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import keras_tuner
 
-from tfhealth.config import TrainingConfig
+from tfhealth.config import ImageTraining
 from tfhealth.training.diagnosis import Diagnosis
 
 HYPERPARAMETERS = ("dropout", "l2", "weight_decay", "augmentation", "label_smoothing", "mixup")
@@ -46,7 +46,7 @@ def direction(diagnosis: Diagnosis) -> str:
     return "around"
 
 
-def sample_config(hp: keras_tuner.HyperParameters, base: TrainingConfig, towards: str) -> TrainingConfig:
+def sample_config(hp: keras_tuner.HyperParameters, base: ImageTraining, towards: str) -> ImageTraining:
     """Returns `base` with the trial's values of HYPERPARAMETERS from RANGES[towards]."""
     chosen = {}
     for name in HYPERPARAMETERS:

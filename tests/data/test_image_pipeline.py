@@ -3,8 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tfhealth.config import ImageTraining
 from tfhealth.data.dataset import DatasetBundle, DatasetCard, Rows, Split
-from tfhealth.data.pipeline import Augmentation, evaluation_batches, pixel_statistics, training_batches
+from tfhealth.data.image_pipeline import Augmentation, ImageFeed, pixel_statistics
 from tfhealth.errors import UserError
 
 
@@ -15,9 +16,9 @@ def split_of(n=20, side=8, seed=0):
     return Split(Rows(images), np.arange(n, dtype=np.int32) % 3, ids, ids)
 
 
-def batches(split, epochs=range(2), augmentation=None, **more):
-    options = {"batch_size": 4, "num_classes": 3, "seed": 7, "epochs": epochs, "augmentation": augmentation}
-    return list(training_batches(split, **(options | more)).as_numpy_iterator())
+def batches(split, epochs=range(2), augmentation=None, sides=(), **more):
+    options = {"batch_size": 4, "seed": 7, "epochs": epochs}
+    return list(ImageFeed(3, augmentation, sides).training(split, **(options | more)).as_numpy_iterator())
 
 
 def test_epoch_delivers_every_image_once_in_another_order_each_time():
@@ -75,13 +76,27 @@ def test_mixup_mixes_labels_as_it_mixes_images():
 
 
 def test_reduced_epochs_come_first_and_average_pixels():
-    sizes = {0: 4, 1: None}
-    found = batches(split_of(), resolutions=sizes)
+    found = batches(split_of(), sides=(4,))
     assert [images.shape[1] for images, _ in found] == [4] * 5 + [8] * 5
     plain = {int(images[0, 0, 0, 0]): images[0] for images, _ in batches(split_of(), range(1), batch_size=1)}
-    small, _ = batches(split_of(), range(1), batch_size=1, resolutions={0: 4})[0]
+    small, _ = batches(split_of(), range(1), batch_size=1, sides=(4,))[0]
     expected = [image.reshape(4, 2, 4, 2, 3).mean((1, 3)) for image in plain.values()]
     assert min(np.abs(small[0] - image).max() for image in expected) < 0.01
+
+
+def test_sides_grow_towards_full_size_and_the_last_phase_begins_at_the_last_size():
+    config = ImageTraining(epochs=10, resolutions=((32, 0.5), (48, 0.2)))
+    feed = ImageFeed.of(config, 3)
+    assert feed.sides == (32,) * 5 + (48,) * 2 + (None,) * 3
+    assert feed.last_phase == 7
+    assert ImageFeed.of(replace(config, resolutions=((32, 1.0),)), 3).last_phase == 0
+    assert ImageFeed(3).last_phase == 0
+
+
+def test_evaluation_has_the_size_of_the_epoch_and_full_size_in_use():
+    feed = ImageFeed(3, sides=(4, None))
+    shapes = [next(feed.evaluation(split_of(), 8, epoch)).shape[1] for epoch in (0, 1, 2, None)]
+    assert shapes == [4, 8, 8, 8]
 
 
 def test_split_smaller_than_a_batch_is_one_batch():
@@ -91,7 +106,7 @@ def test_split_smaller_than_a_batch_is_one_batch():
 
 
 def test_evaluation_keeps_order_and_delivers_the_last_part_batch():
-    found = list(evaluation_batches(split_of(), 8))
+    found = list(ImageFeed(3).evaluation(split_of(), 8))
     assert [len(images) for images in found] == [8, 8, 4]
     assert np.concatenate(found)[:, 0, 0, 0].tolist() == list(range(20))
 
