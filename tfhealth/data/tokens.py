@@ -1,0 +1,76 @@
+"""Texts -> token ids, by a WordPiece vocabulary that is learned from the training split alone."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+from tfhealth.data.dataset import DatasetBundle, Rows, Split
+from tfhealth.paths import atomic_path
+
+PADDING, UNKNOWN = "[PAD]", "[UNK]"
+PADDING_ID, UNKNOWN_ID = 0, 1
+MIN_FREQUENCY = 2  # a piece that occurs once in training teaches nothing
+LONGEST_WORD = 40  # characters; longer ones are unknown, so that a line of dashes does not fill a document
+
+
+def fit_tokenizer(texts: Iterable[str], vocabulary_size: int) -> Tokenizer:
+    """Returns a tokenizer with at most `vocabulary_size` pieces, lower case, without accents.
+
+    Rare words are cut into pieces that are frequent (`hepat` `##itis`), so that words which training never saw, and
+    misspelt ones, keep the meaning of their parts.
+
+    Args:
+        texts: of the training split.
+        vocabulary_size: number of token ids, padding and unknown included.
+
+    Source: Wu et al. 2016, arXiv:1609.08144, sec. 4.1 (WordPiece), as the package `tokenizers` trains it.
+    """
+    tokenizer = Tokenizer(models.WordPiece(unk_token=UNKNOWN, max_input_chars_per_word=LONGEST_WORD))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocabulary_size,
+        min_frequency=MIN_FREQUENCY,
+        special_tokens=[PADDING, UNKNOWN],
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def tokenize(bundle: DatasetBundle, tokenizer: Tokenizer, sequence_length: int) -> DatasetBundle:
+    """Returns the bundle with x (n, sequence_length) int32 token ids in place of texts: cut at the end, or padded."""
+    splits = {
+        name: _tokenized(getattr(bundle, name), tokenizer, sequence_length) for name in ("train", "validation", "test")
+    }
+    return replace(bundle, vocabulary_size=tokenizer.get_vocab_size(), **splits)
+
+
+def _tokenized(split: Split, tokenizer: Tokenizer, sequence_length: int) -> Split:
+    ids = token_ids(tokenizer, split.x.take(slice(None)), sequence_length)
+    return replace(split, x=Rows(ids))
+
+
+def token_ids(tokenizer: Tokenizer, texts: Iterable[str], sequence_length: int) -> np.ndarray:
+    """Returns (n, sequence_length) int32 token ids; longer texts are cut at the end, shorter ones padded with 0."""
+    encoded = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+    ids = np.full((len(encoded), sequence_length), PADDING_ID, np.int32)
+    for row, text in zip(ids, encoded, strict=True):
+        kept = text.ids[:sequence_length]
+        row[: len(kept)] = kept
+    return ids
+
+
+def token_counts(tokenizer: Tokenizer, texts: Iterable[str]) -> np.ndarray:
+    """Returns (n,) how many tokens each text has, uncut."""
+    return np.array([len(text.ids) for text in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)])
+
+
+def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
+    """Writes the tokenizer as one JSON file, which `Tokenizer.from_file` reads."""
+    with atomic_path(path) as temporary:
+        tokenizer.save(str(temporary))
