@@ -18,7 +18,8 @@ class TrainingConfig:
         weight_average: momentum per step of the exponential moving average of the weights that is evaluated and kept;
             0 keeps the weights of the last step. See training.averaging.
         clip_norm: longest gradient, over all weights; a longer one is shortened to it. 0 leaves all as they are.
-        patience: epochs without a better validation loss before training stops.
+        early_stopping: keep the weights of the epoch with the lowest validation loss, and stop after `patience` epochs
+            without a lower one; otherwise train all epochs and keep the last weights.
     """
 
     epochs: int
@@ -33,6 +34,7 @@ class TrainingConfig:
     final_rate: float = 0.01
     weight_average: float = 0.0
     clip_norm: float = 0.0
+    early_stopping: bool = True
     patience: int = 10
 
 

@@ -4,6 +4,7 @@ import numpy as np
 from tfhealth.data.dataset import Rows, Split
 from tfhealth.data.image_pipeline import ImageFeed
 from tfhealth.training.averaging import AveragedWeights, measure_batch_statistics
+from tfhealth.training.fit import mixed_sample
 
 RNG = np.random.default_rng(0)
 
@@ -27,6 +28,15 @@ def test_batch_statistics_are_those_of_the_sample():
     np.testing.assert_allclose(norm.moving_variance, (64 * within[0] + 30 * within[1]) / 94, rtol=1e-5)
     measure_batch_statistics(model, ImageFeed(2, sides=(2,)).evaluation(sample, 64, epoch=0))
     assert norm.moving_variance.numpy().mean() < 0.5 * np.mean(within)  # reduced images vary less
+
+
+def test_batch_statistics_come_from_mixed_batches_though_the_split_is_in_the_order_of_its_classes():
+    names = np.arange(640).astype(str)
+    split = Split(Rows(np.zeros((640, 4, 4, 3), np.uint8)), np.repeat(np.arange(2, dtype=np.int32), 320), names, names)
+    sample = mixed_sample(split, 320, seed=0)
+    shares = sample.y.reshape(-1, 64).mean(1)
+    assert len(set(sample.example_ids)) == 320
+    assert ((shares > 0.25) & (shares < 0.75)).all()  # four standard errors around a half
 
 
 class Weights(keras.callbacks.Callback):

@@ -8,8 +8,9 @@ import pytest
 from tfhealth.config import ImageTraining
 from tfhealth.training.diagnosis import Diagnosis
 from tfhealth.training.record import Predictions, TrainingRun
-from tfhealth.tuning.search import OBJECTIVE, Search, one_at_a_time, search
+from tfhealth.tuning.search import Search, one_at_a_time, search
 from tfhealth.tuning.spaces import HYPERPARAMETERS, RANGES, direction, sample_config
+from tfhealth.tuning.trials import OBJECTIVE
 
 DEFAULTS = ImageTraining(epochs=1)
 
@@ -25,7 +26,7 @@ def made_up_run(name, config):
 def run_search(folder, train_trial=made_up_run, max_trials=8):
     sample = partial(sample_config, base=DEFAULTS, towards="more")
     before = made_up_run("defaults", DEFAULTS)
-    return search(DEFAULTS, before, sample, train_trial, max_trials=max_trials, seed=0, directory=folder)
+    return search(DEFAULTS, before, sample, train_trial, max_trials=max_trials, seed=0, directory=folder / "search")
 
 
 def test_search_finds_a_better_setting_than_the_defaults(tmp_path):

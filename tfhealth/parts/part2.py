@@ -24,9 +24,10 @@ from tfhealth.training.metrics import curves
 from tfhealth.training.overhead import measure_tracking_cost
 from tfhealth.training.record import TrainingRun
 from tfhealth.training.tracking import write_hparams, write_png, write_pr_curves, write_text
-from tfhealth.tuning.search import OBJECTIVE, Search, search
+from tfhealth.tuning.search import Search, search
 from tfhealth.tuning.spaces import HYPERPARAMETERS, direction, sample_config
 from tfhealth.tuning.study import Study, diagnose_run, diagnosis_values, epochs_for, study_capacities
+from tfhealth.tuning.trials import OBJECTIVE
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def tuning_stage(part: Part2, study: Study) -> Search:
         train_trial,
         max_trials=part.config.trials,
         seed=part.seed,
-        directory=part.workspace.tuners("part2"),
+        directory=part.workspace.tuners("part2") / "search",
     )
 
 

@@ -44,10 +44,15 @@ class Checkpoint(keras.callbacks.Callback):
         with np.load(self.path, allow_pickle=False) as arrays:
             about = json.loads(str(arrays["about"]))
             state = {name: arrays[name] for name in arrays.files}
-        self.epochs_done, self.seconds, self.finished = about["epochs_done"], about["seconds"], about["finished"]
+        self.epochs_done, self.seconds = about["epochs_done"], about["seconds"]
         self.history = about["history"]
         self.journal[:] = about["journal"]
-        best = [state[f"best{i}"] for i in range(about["best_weights"])]
+        best = []
+        if (
+            self.stopping.restore_best_weights
+        ):  # otherwise the state may be that of a run that stopped, this one goes on
+            self.finished = about["finished"]
+            best = [state[f"best{i}"] for i in range(about["best_weights"])]
         self._stopping_state = {**about["stopping"], "best_weights": best or None}
         self._restore_stopping()
         model.optimizer.build(model.trainable_variables)
@@ -61,8 +66,8 @@ class Checkpoint(keras.callbacks.Callback):
 
     @property
     def best_epoch(self) -> int:
-        """The epoch of `best_weights`, counted from 1."""
-        return self.stopping.best_epoch + 1
+        """The epoch, counted from 1, whose weights the run keeps."""
+        return self.stopping.best_epoch + 1 if self.stopping.restore_best_weights else self.epochs_done
 
     def on_train_begin(self, logs=None):
         self._clock = time.monotonic()

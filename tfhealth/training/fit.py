@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.metadata
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -45,6 +46,8 @@ def train(
     log_dir: Path,
     gradients: bool = False,
     start_from: Path | None = None,
+    go_on_from: Path | None = None,
+    keep_state: bool = False,
 ) -> TrainingRun:
     """Returns the finished run in `folder`, training it first, or what is left of it, if need be.
 
@@ -57,6 +60,9 @@ def train(
         log_dir: gets TensorBoard event files.
         gradients: also track gradient norms and histograms.
         start_from: a saved model of the same architecture whose weights training starts with; None: random ones.
+        go_on_from: the state.npz of another run with the same config but for early stopping; training goes on from
+            there, as it would have without stopping.
+        keep_state: leave state.npz behind for a later `go_on_from`.
 
     Raises:
         UserError: `folder` holds a broken run.
@@ -69,11 +75,17 @@ def train(
         model.set_weights(keras.saving.load_model(start_from, compile=False).get_weights())
     compile_model(model, config, train_split, num_classes)
     stopping = keras.callbacks.EarlyStopping(
-        "val_loss", patience=config.patience, restore_best_weights=True, start_from_epoch=feed.last_phase
+        "val_loss",
+        patience=config.patience if config.early_stopping else config.epochs,
+        restore_best_weights=config.early_stopping,
+        start_from_epoch=feed.last_phase,
     )
     tracking = tracking_callbacks(log_dir, gradients=gradients)
     journal = tracking[-1].history if gradients else []
     checkpoint = Checkpoint(folder / "state.npz", stopping, journal)
+    if go_on_from is not None and not checkpoint.path.exists():
+        with atomic_path(checkpoint.path) as temporary:
+            shutil.copyfile(go_on_from, temporary)
     checkpoint.restore(model)
     if not checkpoint.finished and checkpoint.epochs_done < config.epochs:
         evaluation, rates = Evaluation(feed, train_split, validation, seed), _learning_rates(train_split, config)
@@ -82,7 +94,10 @@ def train(
         _fit(name, model, feed, train_split, config, seed, checkpoint.epochs_done, callbacks)
     elif checkpoint.best_weights:
         model.set_weights(checkpoint.best_weights)
-    return _finish(name, model, feed, train_split, validation, config, seed, folder, checkpoint)
+    run = _finish(name, model, feed, train_split, validation, config, seed, folder, checkpoint)
+    if not keep_state:
+        checkpoint.path.unlink(missing_ok=True)
+    return run
 
 
 def averaging_callbacks(
@@ -91,8 +106,17 @@ def averaging_callbacks(
     """Returns what puts averaged weights into the model at the end of an epoch; nothing if none are kept."""
     if not config.weight_average:
         return []
-    sample = sample_of(train_split, STATISTICS_SAMPLE, seed)
+    sample = mixed_sample(train_split, STATISTICS_SAMPLE, seed)
     return [AveragedWeights(partial(feed.evaluation, sample, STATISTICS_BATCH), resumed=checkpoint.epochs_done > 0)]
+
+
+def mixed_sample(split: Split, count: int, seed: int) -> Split:
+    """Returns `count` examples of the split drawn at random, or all, in random order.
+
+    Data sets often come in the order of their classes. A batch of one class has other statistics than the mixed batches
+    of training: on HAM10000 that cost averaged weights 1.6 points of validation accuracy (0.789 against 0.805).
+    """
+    return split.subset(np.random.default_rng(seed).permutation(len(split))[:count])
 
 
 def sample_of(split: Split, count: int, seed: int) -> Split:
@@ -208,7 +232,6 @@ def _finish(name, model, feed, train_split, validation, config, seed, folder, ch
     if checkpoint.journal:
         write_json(folder / "gradients.json", checkpoint.journal)
     run.save(folder)
-    checkpoint.path.unlink(missing_ok=True)
     return TrainingRun.load(folder, "the same command")  # as a later start will find it
 
 

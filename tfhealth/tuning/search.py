@@ -1,13 +1,11 @@
-"""KerasTuner around `train`: every trial is a TrainingRun, so a killed search goes on inside its trial.
+"""The search for regularization: Bayesian trials, and then their best taken apart.
 
-Afterwards each regularizer is trained alone at the best trial's value: that tells which one did the work, which a few
+Each regularizer is trained alone at the best trial's value: that tells which one did the work, which a few
 trials that vary all of them at once cannot.
 """
 
-from collections.abc import Callable
-from contextlib import redirect_stdout
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from io import StringIO
 from pathlib import Path
 
 import keras_tuner
@@ -18,37 +16,9 @@ from tfhealth.training.evaluate import log_loss_change, scores_with_intervals
 from tfhealth.training.metrics import COVERAGE, interval
 from tfhealth.training.record import Predictions, TrainingRun
 from tfhealth.tuning.spaces import HYPERPARAMETERS
+from tfhealth.tuning.trials import OBJECTIVE, Sample, TrainTrial, Trial, run_trials, trial_row
 
-OBJECTIVE = "validation_log_loss"  # smoother than accuracy on a small validation split, and it rewards calibration
-
-Sample = Callable[[keras_tuner.HyperParameters], TrainingConfig]
-TrainTrial = Callable[[str, TrainingConfig], TrainingRun]
-
-
-class TrainingTuner(keras_tuner.Tuner):
-    """Bayesian search whose trials are run by a function of ours instead of KerasTuner's own fit loop."""
-
-    def __init__(self, sample: Sample, train_trial: TrainTrial, *, max_trials: int, seed: int, directory: Path):
-        space = keras_tuner.HyperParameters()
-        sample(space)
-        oracle = BayesianOptimizationOracle(
-            keras_tuner.Objective(OBJECTIVE, "min"),
-            max_trials=max_trials,
-            num_initial_points=max(2, max_trials // 2),  # random first, then guided
-            seed=seed + 1,  # KerasTuner takes 0 for "no seed"
-            hyperparameters=space,
-        )
-        oracle.verbose = 0
-        self.sample, self.train_trial = sample, train_trial
-        with redirect_stdout(StringIO()):  # it prints "Reloading Tuner from ..."
-            super().__init__(oracle=oracle, directory=str(directory), project_name="search")
-
-    def run_trial(self, trial, *args, **kwargs):
-        """Trains one trial; returns its validation and train scores."""
-        return self.train_trial(trial_name(trial), self.sample(trial.hyperparameters)).metrics
-
-    def load_model(self, trial):
-        raise NotImplementedError("models are kept by their TrainingRun")
+SCORES = (OBJECTIVE, "validation_accuracy", "validation_balanced_accuracy", "train_accuracy", "train_log_loss")
 
 
 @dataclass(frozen=True)
@@ -153,31 +123,34 @@ def search(
         seed: of the search.
         directory: KerasTuner's folder; it holds the search's state.
     """
-    runs: dict[str, TrainingRun] = {}
-    configs: dict[str, TrainingConfig] = {}
+    space = keras_tuner.HyperParameters()
+    sample(space)
+    oracle = BayesianOptimizationOracle(
+        keras_tuner.Objective(OBJECTIVE, "min"),
+        max_trials=max_trials,
+        num_initial_points=max(2, max_trials // 2),  # random first, then guided
+        seed=seed + 1,  # KerasTuner takes 0 for "no seed"
+        hyperparameters=space,
+    )
+    trials = run_trials(oracle, sample, train_trial, directory)
+    tried = {trial.name: trial for trial in trials}
+    for name, config in one_at_a_time(defaults, _best(tried).config).items():
+        tried[alone_name(name)] = Trial(alone_name(name), {}, config, train_trial(alone_name(name), config))
+    best = _best(tried)
+    improved = best.run.metrics[OBJECTIVE] < before.metrics[OBJECTIVE]
+    return Search(
+        best=best.config if improved else defaults,
+        best_setting=best.name,
+        best_run=best.run,
+        before=before,
+        improved=improved,
+        rows=[trial_row(trial, SCORES) for trial in trials],
+        alone={name: tried[alone_name(name)].run for name in HYPERPARAMETERS if alone_name(name) in tried},
+    )
 
-    def remember(name: str, config: TrainingConfig) -> TrainingRun:
-        configs[name], runs[name] = config, train_trial(name, config)
-        return runs[name]
 
-    def best_of_runs() -> str:
-        return min(runs, key=lambda name: runs[name].metrics[OBJECTIVE])
-
-    tuner = TrainingTuner(sample, remember, max_trials=max_trials, seed=seed, directory=directory)
-    tuner.search()
-    finished = [trial for trial in tuner.oracle.trials.values() if trial.status == "COMPLETED"]
-    trials = sorted(finished, key=lambda trial: int(trial.trial_id))
-    for trial in trials:  # those of an earlier start: train_trial finds them done
-        if trial_name(trial) not in runs:
-            remember(trial_name(trial), sample(trial.hyperparameters))
-    rows = [_row(trial, runs[trial_name(trial)]) for trial in trials]
-    alone = {
-        name: remember(alone_name(name), config)
-        for name, config in one_at_a_time(defaults, configs[best_of_runs()]).items()
-    }
-    best = best_of_runs()
-    improved = runs[best].metrics[OBJECTIVE] < before.metrics[OBJECTIVE]
-    return Search(configs[best] if improved else defaults, best, runs[best], before, improved, rows, alone)
+def _best(trials: Mapping[str, Trial]) -> Trial:
+    return min(trials.values(), key=lambda trial: trial.run.metrics[OBJECTIVE])
 
 
 def one_at_a_time(defaults: TrainingConfig, best: TrainingConfig) -> dict[str, TrainingConfig]:
@@ -193,10 +166,6 @@ def alone_name(hyperparameter: str) -> str:
     return f"{hyperparameter}_alone"
 
 
-def trial_name(trial) -> str:
-    return f"trial_{int(trial.trial_id):02d}"
-
-
 def _validation(run: TrainingRun) -> Predictions:
     return Predictions.load(run.predictions["validation"], "the same command")
 
@@ -204,8 +173,3 @@ def _validation(run: TrainingRun) -> Predictions:
 def _scores(run: TrainingRun) -> dict:
     gap = run.metrics["train_balanced_accuracy"] - run.metrics["validation_balanced_accuracy"]
     return {**run.metrics, "gap": gap, "config": run.config}
-
-
-def _row(trial, run: TrainingRun) -> dict:
-    scores = (OBJECTIVE, "validation_accuracy", "validation_balanced_accuracy", "train_accuracy", "train_log_loss")
-    return {"trial": trial_name(trial), **trial.hyperparameters.values} | {name: run.metrics[name] for name in scores}

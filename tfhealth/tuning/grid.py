@@ -1,0 +1,87 @@
+"""The whole grid of dropout and L2, each with and without early stopping, by KerasTuner."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+from keras_tuner.oracles import GridSearchOracle
+
+from tfhealth.config import TrainingConfig
+from tfhealth.training.record import TrainingRun
+from tfhealth.tuning.trials import OBJECTIVE, Trial, run_trials, trial_row
+
+SCORES = (OBJECTIVE, "train_accuracy", "validation_accuracy", "validation_f1_macro")
+
+# (run name, config, the stopped run to go on from or None) -> finished run
+TrainOne = Callable[[str, TrainingConfig, str | None], TrainingRun]
+
+
+class GridOracle(GridSearchOracle):
+    """KerasTuner's grid, which can be resumed: its own dies with a KeyError (keras-team/keras-tuner#1055)."""
+
+    def set_state(self, state):
+        super().set_state(state)
+        previous = None
+        for trial_id in self.start_order:  # the grid has one order, and trials started in it
+            self._ordered_ids.insert(trial_id, previous)
+            previous = trial_id
+        self._populate_next = list(self.start_order)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What the grid found.
+
+    Attributes:
+        rows: two per trial, early stopping on and off: trial, dropout, l2, early_stopping, scores, gap (train less
+            validation accuracy), epochs (trained), best_epoch (whose weights were kept), seconds.
+        best: the config with the lowest validation loss of all rows.
+    """
+
+    rows: list[dict[str, Any]]
+    best: TrainingConfig
+
+
+def search_grid(
+    base: TrainingConfig, dropouts: Sequence[float], l2s: Sequence[float], train_one: TrainOne, directory: Path
+) -> Grid:
+    """Trains every pair of dropout and L2, or what is left of them, and returns the table.
+
+    A pair is trained until early stopping ends it; then the same training goes on to its last epoch, which is what it
+    would have been without early stopping.
+
+    Args:
+        base: all other settings.
+        dropouts, l2s: the values, the first of each tried first.
+        train_one: trains a config under a name, from the start or on from where the named stopped run is.
+        directory: KerasTuner's folder.
+    """
+
+    def sample(hp: keras_tuner.HyperParameters) -> TrainingConfig:
+        dropout, l2 = hp.Choice("dropout", list(dropouts)), hp.Choice("l2", list(l2s))
+        return replace(base, dropout=dropout, l2=l2, early_stopping=True)
+
+    space = keras_tuner.HyperParameters()
+    sample(space)
+    oracle = GridOracle(keras_tuner.Objective(OBJECTIVE, "min"), hyperparameters=space)
+    tried = []
+    for trial in run_trials(oracle, sample, lambda name, config: train_one(name, config, None), directory):
+        config = replace(trial.config, early_stopping=False)
+        unstopped = train_one(f"{trial.name}_unstopped", config, trial.name)
+        tried += [trial, replace(trial, config=config, run=unstopped)]
+    best = min(tried, key=lambda trial: trial.run.metrics[OBJECTIVE])
+    return Grid([_row(trial) for trial in tried], best.config)
+
+
+def _row(trial: Trial) -> dict[str, Any]:
+    metrics = trial.run.metrics
+    return {
+        **trial_row(trial, SCORES),
+        "early_stopping": trial.config.early_stopping,
+        "gap": metrics["train_accuracy"] - metrics["validation_accuracy"],
+        "epochs": len(trial.run.history["val_loss"]),
+        "best_epoch": trial.run.best_epoch,
+        "seconds": trial.run.seconds,
+    }
