@@ -212,11 +212,11 @@ def gradient_norms(history: list[dict], path: Path) -> None:
             over_time.plot(
                 steps[shown], column[shown], color=colors.to_rgba(i), linewidth=0.8, alpha=0.8, marker=marker
             )
-        _mark_zeros(over_time, steps, norms.min(axis=1, initial=np.inf), GREY)
+        mark_zeros(over_time, steps, norms.min(axis=1, initial=np.inf), GREY)
         for row, label, style in ((0, "first", VALIDATION), (-1, "last", TRAIN)):
             label = f"{label} recorded step ({steps[row]:,})"
             over_depth.plot(depth, drawn[row], marker="o", markersize=2.5, label=label, **style)
-            _mark_zeros(over_depth, depth, norms[row], style["color"])
+            mark_zeros(over_depth, depth, norms[row], style["color"])
         for ax, label in ((over_time, "training step"), (over_depth, "layer, from input to output")):
             ax.set(yscale="log", ylabel="gradient norm", xlabel=label)
             ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -292,9 +292,9 @@ def _dot_rows(ax: Axes, intervals: list, names: list[str]) -> None:
     ax.set_ylim(len(names) - 0.5, -0.7)
 
 
-def _mark_zeros(ax: Axes, x: np.ndarray, norms: np.ndarray, color: str) -> None:
-    zeros = x[norms == 0]
-    if len(zeros):  # an empty line without clipping would still claim room in the layout
+def mark_zeros(ax: Axes, x: np.ndarray, norms: np.ndarray, color: str) -> None:
+    """Draws a triangle on the lower edge, and a legend, where norms are 0."""
+    if len(zeros := x[norms == 0]):  # an empty line without clipping would still claim room in the layout
         edge = {"transform": ax.get_xaxis_transform(), "clip_on": False}
         ax.plot(zeros, np.zeros(len(zeros)), "v", color=color, markersize=5, label="norm of 0", **edge)
         ax.legend()
