@@ -56,6 +56,62 @@ class ImageTraining(TrainingConfig):
 
 
 @dataclass(frozen=True)
+class TextTraining(TrainingConfig):
+    """How a text model is trained. token_dropout: share of the tokens hidden in training; see data.text_pipeline."""
+
+    token_dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class TextModel:
+    """One architecture of models/text.py.
+
+    Attributes:
+        width: units of each direction (recurrent), or of each step (Transformer).
+        num_layers, num_heads: of the Transformer.
+        training: its settings; the grid varies dropout, l2 and early stopping.
+    """
+
+    width: int
+    training: TextTraining
+    num_layers: int = 1
+    num_heads: int = 4
+
+
+@dataclass(frozen=True)
+class Part1Config:
+    """Part 1: text.
+
+    Attributes:
+        notes_size: notes generated when the embedded data are used.
+        vocabulary_size: pieces of words at most. sequence_length: tokens of a text that are read.
+        lstm, transformer: the two families that are compared.
+        dropouts, l2s: the grid, searched for each family. grid_epochs: of every trial.
+        probe: training of the one-directional last-state classifiers that vanishing gradients are measured on.
+        probe_width, probe_steps: their units, and the tokens that they read; texts with fewer are left out.
+        probe_texts: texts that gradients are averaged over.
+        attention_texts: test texts that attention is measured on. texts_shown: of these, drawn token by token.
+        bootstrap_draws: samples behind every 95 % interval.
+    """
+
+    notes_size: int
+    vocabulary_size: int
+    sequence_length: int
+    lstm: TextModel
+    transformer: TextModel
+    dropouts: tuple[float, ...]
+    l2s: tuple[float, ...]
+    grid_epochs: int
+    probe: TextTraining
+    probe_width: int = 32
+    probe_steps: int = 100
+    probe_texts: int = 200
+    attention_texts: int = 200
+    texts_shown: int = 5
+    bootstrap_draws: int = 1000
+
+
+@dataclass(frozen=True)
 class Capacity:
     """One architecture of models/resnet.py: builder ("resnet8", ...), channels of its first stage, and stem."""
 
@@ -134,5 +190,37 @@ PART2 = {
             resolutions=((32, 0.4),),
         ),
         trials=6,
+    ),
+}
+
+PART1 = {
+    "quick": Part1Config(
+        notes_size=4000,
+        vocabulary_size=8000,
+        sequence_length=260,
+        lstm=TextModel(width=64, training=TextTraining(epochs=8, learning_rate=3e-3, clip_norm=1.0)),
+        transformer=TextModel(
+            width=64, num_layers=2, training=TextTraining(epochs=8, learning_rate=2e-3, clip_norm=1.0)
+        ),
+        dropouts=(0.1, 0.3, 0.5),
+        l2s=(0.0, 1e-5, 1e-4),
+        grid_epochs=2,
+        probe=TextTraining(epochs=1, learning_rate=1e-3, clip_norm=1.0),
+        bootstrap_draws=300,
+    ),
+    "full": Part1Config(
+        notes_size=20000,
+        vocabulary_size=16000,
+        sequence_length=256,
+        lstm=TextModel(
+            width=128, training=TextTraining(epochs=20, learning_rate=3e-3, clip_norm=1.0, token_dropout=0.1)
+        ),
+        transformer=TextModel(
+            width=128, num_layers=2, training=TextTraining(epochs=20, clip_norm=1.0, token_dropout=0.1)
+        ),
+        dropouts=(0.1, 0.3, 0.5),
+        l2s=(0.0, 1e-5, 1e-4),
+        grid_epochs=10,
+        probe=TextTraining(epochs=3, learning_rate=1e-3, clip_norm=1.0),
     ),
 }

@@ -21,10 +21,19 @@ from tfhealth.data.text_source import Document, TextListing, TextOptions, TextSo
 from tfhealth.data.text_tfds import find_tfds
 from tfhealth.errors import UserError
 
-__all__ = ["KNOWN", "NAMED", "TextOptions", "describe_text_sources", "find_text_source", "load_text_dataset"]
+__all__ = [
+    "KNOWN",
+    "NAMED",
+    "TextOptions",
+    "describe_text_sources",
+    "find_text_source",
+    "load_text_dataset",
+    "may_be_shown",
+]
 
 NAMED = ("notes", "icd10cm", "ohsumed", "sms_spam", "medquad", "mimic3")
 KNOWN = ", ".join((*NAMED, "csv:PATH", "tfds:NAME"))
+PUBLIC = ("notes", "icd10cm", "ohsumed", "sms_spam", "medquad")  # synthetic, or published by their authors
 
 
 def load_text_dataset(spec: str, options: TextOptions) -> DatasetBundle:
@@ -56,6 +65,11 @@ def find_text_source(spec: str, options: TextOptions) -> TextSource:
     if kind in with_argument and argument:
         return with_argument[kind](argument, options)
     raise UserError(f"unknown text data set {spec!r}: choose from {KNOWN}")
+
+
+def may_be_shown(spec: str) -> bool:
+    """Returns whether texts of this data set may stand in figures; those of patients and of one's own may not."""
+    return spec in PUBLIC
 
 
 def find_notes(options: TextOptions) -> TextSource:

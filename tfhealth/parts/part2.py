@@ -7,7 +7,6 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tfhealth.audit.findings import Findings
 from tfhealth.config import PART2, Capacity, ImageTraining, Part2Config
 from tfhealth.console import say
 from tfhealth.data.dataset import DatasetBundle, Split, samples_by_class
@@ -17,13 +16,14 @@ from tfhealth.data.image_source import ImageOptions
 from tfhealth.models.resnet import BUILDERS
 from tfhealth.paths import Workspace, keep_settings, read_json
 from tfhealth.report import part2 as report
+from tfhealth.report.writing import data_values
 from tfhealth.training.evaluate import Evaluation, evaluate, summary
 from tfhealth.training.fit import train
 from tfhealth.training.gradcam import LesionFocus, explain, lesion_focus
 from tfhealth.training.metrics import curves
 from tfhealth.training.overhead import measure_tracking_cost
 from tfhealth.training.record import TrainingRun
-from tfhealth.training.tracking import write_hparams, write_png, write_pr_curves, write_text
+from tfhealth.training.tracking import write_hparams, write_report
 from tfhealth.tuning.search import Search, search
 from tfhealth.tuning.spaces import HYPERPARAMETERS, direction, sample_config
 from tfhealth.tuning.study import Study, diagnose_run, diagnosis_values, epochs_for, study_capacities
@@ -101,7 +101,9 @@ def run(workspace: Workspace, *, image: str, options: ImageOptions, profile: str
     values = collect_values(part, study, tuned, final, evaluation, focus, cost)
     drawn = collect_drawings(part, study, values["tuning"]["comparison"], final, evaluation, examples)
     findings = report.write(folder, part.bundle, values, drawn)
-    log_pictures(workspace.logs("part2", "report"), folder, findings, evaluation, part.bundle.card.class_names)
+    test, names = evaluation.variants[evaluation.headline], part.bundle.card.class_names
+    logs = workspace.logs("part2", "report")
+    write_report(logs, folder, findings.figures, findings.text, test.y_true, test.y_prob, names)
     say(f"\n{findings.text}\n")
     print(folder)
     return folder
@@ -177,7 +179,7 @@ def collect_values(part: Part2, study, tuned, final, evaluation, focus, cost) ->
     intervals = {"draws": part.config.bootstrap_draws, "seed": part.seed}
     towards = direction(study.diagnoses[study.chosen])
     return {
-        "data": report.data_values(part.bundle),
+        "data": data_values(part.bundle),
         "study": study.values(),
         "tuning": {**tuned.values(**intervals), "towards": towards},
         "training": {
@@ -213,15 +215,6 @@ def collect_drawings(part: Part2, study, comparison, final, evaluation, examples
         "examples": examples,
         "gradients": read_json(final.model_path.parent / "gradients.json", "the same command"),
     }
-
-
-def log_pictures(log_dir: Path, folder: Path, findings: Findings, evaluation: Evaluation, class_names) -> None:
-    """Puts every figure, the precision-recall curves and the text into TensorBoard."""
-    for name, file in findings.figures.items():
-        write_png(log_dir, f"figures/{name}", folder / file, step=0)
-    test = evaluation.variants[evaluation.headline]
-    write_pr_curves(log_dir, test.y_true, test.y_prob, class_names, step=0)
-    write_text(log_dir, "analysis", findings.text, step=0)
 
 
 def _triple(row: dict, score: str) -> tuple[float, float, float]:

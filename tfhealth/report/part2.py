@@ -1,19 +1,15 @@
 """Part 2's findings, tables, figures and text, from finished records; and their pictures in TensorBoard."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tfhealth.audit.findings import Findings
 from tfhealth.data.dataset import DatasetBundle
-from tfhealth.paths import write_text
 from tfhealth.report import figures, image_figures
 from tfhealth.report.narrative import part2_analysis
-from tfhealth.report.tables import write_csv
+from tfhealth.report.writing import undefined_class_scores, write_findings
 
-RESEARCH = "Research software, not a medical device: no number here supports a decision about a patient."
-SYNTHETIC = "The images are synthetic; nothing here is evidence about real skin."
 SCORES_COMPARED = ("accuracy", "balanced_accuracy", "roc_auc", "f1_macro")
 
 
@@ -26,30 +22,16 @@ def write(folder: Path, bundle: DatasetBundle, values: Mapping[str, Any], drawn:
         values: everything that was found, ready for findings.json.
         drawn: what only figures need: histories, best_epochs, curves, gradients, examples, samples.
     """
-    undefined = {
-        f"{row['name']} {name}": f"no {'prediction' if name == 'precision' else 'test example'} of this class"
-        for row in values["classes"]
-        for name, value in row.items()
-        if name != "name" and value != value and not name.endswith(("_low", "_high"))
-    }
-    findings = Findings(
-        part="part2",
+    return write_findings(
+        folder,
+        "Part 2: medical images",
+        bundle,
         values=values,
-        tables=_tables(folder, values),
+        tables=_tables(values),
         figures=_figures(folder, bundle, values, drawn),
-        undefined=undefined,
-        caveats=(RESEARCH, *((SYNTHETIC,) if bundle.card.synthetic else ()), *bundle.card.notes),
         text=part2_analysis(values),
+        undefined=undefined_class_scores(values["classes"]),
     )
-    findings.save(folder)
-    write_text(folder / "analysis.md", _markdown(findings))
-    return findings
-
-
-def data_values(bundle: DatasetBundle) -> dict:
-    """Returns the facts about the data set that the report repeats."""
-    sizes = {name: len(getattr(bundle, name)) for name in ("train", "validation", "test")}
-    return {**asdict(bundle.card), **sizes}
 
 
 def comparison_rows(values: Mapping[str, Any]) -> list[dict]:
@@ -85,17 +67,14 @@ def comparison_rows(values: Mapping[str, Any]) -> list[dict]:
     return rows
 
 
-def _tables(folder: Path, values: Mapping[str, Any]) -> dict[str, str]:
-    tables: dict[str, Sequence[Mapping[str, Any]]] = {
+def _tables(values: Mapping[str, Any]) -> dict[str, Sequence[Mapping[str, Any]]]:
+    return {
         "comparison": comparison_rows(values),
         "learning_curves": values["study"]["rows"],
         "tuning": values["tuning"]["rows"],
         "regularization": values["tuning"]["comparison"],
         "classes": values["classes"],
     }
-    for name, rows in tables.items():
-        write_csv(folder / f"{name}.csv", rows)
-    return {name: f"{name}.csv" for name in tables}
 
 
 def _figures(
@@ -122,8 +101,3 @@ def _figures(
     for name, function in draw.items():
         function(folder / f"{name}.png")
     return {name: f"{name}.png" for name in draw}
-
-
-def _markdown(findings: Findings) -> str:
-    caveats = "\n".join(f"- {caveat}" for caveat in findings.caveats)
-    return f"# Part 2: medical images\n\n{findings.text}\n\n{caveats}\n"

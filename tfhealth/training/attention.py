@@ -4,6 +4,7 @@ Attention weights show where information is taken from, not why a text got its c
 "Attention is not Explanation", arXiv:1902.10186).
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -11,6 +12,7 @@ import keras_hub
 import numpy as np
 
 BATCH_SIZE = 32
+FAR = 20  # tokens: about a sentence
 
 
 @dataclass(frozen=True)
@@ -87,3 +89,37 @@ def attention_reach(model: keras.Model, tokens: np.ndarray) -> list[AttentionRea
                 total += np.bincount(near, text[:length, :length].ravel(), minlength=time) / length
     uniform = sum(np.bincount(away[:n, :n].ravel(), minlength=time) / n**2 for n in lengths)
     return [AttentionReach(name, total / len(tokens), uniform / len(tokens)) for name, total in shares.items()]
+
+
+def reach_summary(reaches: Sequence[AttentionReach], far_distance: int = FAR) -> dict:
+    """Returns what findings.json keeps of the reach: by layer, and over all layers alike.
+
+    far_share is the share of attention that goes further than far_distance tokens.
+    """
+    share = np.mean([reach.share for reach in reaches], axis=0)
+    uniform = np.mean([reach.uniform for reach in reaches], axis=0)
+    distance = np.arange(len(share))
+    return {
+        "layers": [reach.summary() for reach in reaches],
+        "mean_distance": float(share @ distance),
+        "uniform_mean_distance": float(uniform @ distance),
+        "median_distance": int(np.searchsorted(np.cumsum(share), 0.5)),
+        "far_distance": far_distance,
+        "far_share": float(share[far_distance + 1 :].sum()),
+    }
+
+
+def attention_examples(model: keras.Model, tokens: np.ndarray, token_of: Callable[[int], str]) -> list[dict]:
+    """Returns {"tokens", "weights"} for each text: its tokens, and the attention that each gets in the last layer.
+
+    Args:
+        model: models.text.transformer.
+        tokens: (n, sequence_length) int ids, 0 for padding.
+        token_of: id -> token.
+    """
+    *_, weights = attention_weights(model, tokens).values()
+    received = attention_received(weights, tokens)
+    return [
+        {"tokens": [token_of(int(token)) for token in row[: len(weight)]], "weights": weight}
+        for row, weight in zip(tokens, received, strict=True)
+    ]

@@ -15,12 +15,14 @@ import numpy as np
 import tensorflow as tf
 from keras.callbacks import Callback
 from tensorboard.compat.proto.summary_pb2 import SummaryMetadata
+from tensorboard.plugins import projector
 from tensorboard.plugins.graph.keras_util import keras_model_to_graph_def
 from tensorboard.plugins.hparams import api as hparams_api
 from tensorboard.plugins.hparams import api_pb2 as hparams_pb2
 from tensorboard.plugins.hparams import summary as hparams_summary
 from tensorboard.plugins.pr_curve import summary as pr_curve_summary
 
+from tfhealth.paths import write_text as write_file
 from tfhealth.training.gradients import GradientTracker
 
 
@@ -106,8 +108,20 @@ def write_graph(log_dir: Path | str, model: keras.Model) -> None:
     plugin = SummaryMetadata.PluginData(plugin_name="graph_keras_model", content=b"1")
     with _writing(log_dir):
         tf.summary.write("keras", model.to_json(), step=0, metadata=SummaryMetadata(plugin_data=plugin))
-        layers = keras_model_to_graph_def(json.loads(model.to_json()))
+        layers = keras_model_to_graph_def(_without_constants(json.loads(model.to_json())))
         tf.summary.graph(tf.compat.v1.GraphDef.FromString(layers.SerializeToString()))
+
+
+def _without_constants(model: dict) -> dict:
+    """Returns a model's JSON without the plain numbers that operations take, which TensorBoard's reader trips over."""
+    for layer in model["config"]["layers"]:
+        for node in layer.get("inbound_nodes", ()):
+            node["args"] = [_dicts(arg) for arg in node["args"] if isinstance(arg, (dict, list))]
+    return model
+
+
+def _dicts(arg):
+    return [item for item in arg if isinstance(item, dict)] if isinstance(arg, list) else arg
 
 
 def write_text(log_dir: Path | str, tag: str, markdown: str, step: int) -> None:
@@ -163,6 +177,38 @@ def write_pr_curves(
             curve = pr_curve_summary.pb(str(class_names[k]), y_true == k, np.minimum(y_prob[:, k], 1.0))
             tf.summary.experimental.write_raw_pb(curve.SerializeToString(), step=step)
     return [str(name) for k, name in enumerate(class_names) if k not in present]
+
+
+def write_report(
+    log_dir: Path | str,
+    folder: Path,
+    figures: Mapping[str, str],
+    text: str,
+    y_true: np.ndarray,
+    y_prob: np.ndarray,
+    class_names: Sequence[str],
+) -> None:
+    """Writes a part's figures (name -> PNG file in `folder`), its written analysis and its precision-recall curves."""
+    for name, file in figures.items():
+        write_png(log_dir, f"figures/{name}", folder / file, step=0)
+    write_pr_curves(log_dir, y_true, y_prob, class_names, step=0)
+    write_text(log_dir, "analysis", text, step=0)
+
+
+def write_embeddings(log_dir: Path | str, vectors: np.ndarray, labels: Sequence[str]) -> None:
+    """Writes points for the Projector tab: tensors.tsv, metadata.tsv and projector_config.pbtxt, in this folder.
+
+    Args:
+        log_dir: a folder of its own.
+        vectors: (n, width), n up to about 10,000.
+        labels: (n,) what colours the points, such as the class; never a text.
+    """
+    folder = Path(log_dir)
+    write_file(folder / "tensors.tsv", "\n".join("\t".join(f"{x:.5g}" for x in row) for row in vectors) + "\n")
+    write_file(folder / "metadata.tsv", "\n".join(labels) + "\n")
+    config = projector.ProjectorConfig()
+    config.embeddings.add(tensor_name="documents", tensor_path="tensors.tsv", metadata_path="metadata.tsv")
+    projector.visualize_embeddings(str(folder), config)
 
 
 def write_hparams(

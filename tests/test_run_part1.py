@@ -1,0 +1,127 @@
+"""`part1` from end to end, on notes few enough to take a minute."""
+
+import csv
+import json
+import time
+from dataclasses import replace
+
+import keras
+import pytest
+from PIL import Image
+from tokenizers import Tokenizer
+
+from tfhealth import config
+from tfhealth.config import PART1, TextTraining
+from tfhealth.run import main
+
+QUICK = PART1["quick"]
+SHORT = TextTraining(epochs=2)
+TINY = replace(
+    QUICK,
+    notes_size=400,
+    vocabulary_size=1000,
+    sequence_length=40,
+    lstm=replace(QUICK.lstm, width=8, training=SHORT),
+    transformer=replace(QUICK.transformer, width=16, training=SHORT),
+    dropouts=(0.1, 0.3),
+    l2s=(1e-5,),
+    grid_epochs=1,
+    probe=replace(SHORT, epochs=1),
+    probe_width=8,
+    probe_steps=20,
+    probe_texts=20,
+    attention_texts=20,
+    bootstrap_draws=30,
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a finished run of `part1`."""
+    work = tmp_path_factory.mktemp("work")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(config.PART1, "quick", TINY)
+        assert main(["part1", "--run", "tiny", "--workdir", str(work), "--debug"]) == 0
+        before = {path: path.stat().st_mtime_ns for path in work.rglob("model.keras")}
+        start = time.monotonic()
+        assert main(["part1", "--run", "tiny", "--workdir", str(work), "--debug"]) == 0
+        again = time.monotonic() - start
+        assert {path: path.stat().st_mtime_ns for path in work.rglob("model.keras")} == before, "trained again"
+        assert again < 60
+    return work
+
+
+def findings(work):
+    return json.loads((work / "exports/tiny/part1/findings.json").read_text())
+
+
+def test_every_deliverable_of_part_1_is_there(finished):
+    folder = finished / "exports/tiny/part1"
+    found = findings(finished)
+    for file in [*found["tables"].values(), *found["figures"].values(), "analysis.md", "tokenizer.json"]:
+        assert (folder / file).stat().st_size > 0, file
+    assert {"learning_curves", "regularization", "gradient_norms", "time_steps", "attention", "attention_distance"} <= (
+        set(found["figures"])
+    )
+    for figure in found["figures"].values():
+        with Image.open(folder / figure) as image:
+            assert image.width == 1300
+    assert (
+        Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab_size()
+        == found["values"]["data"]["vocabulary_size"]
+    )
+    assert not list(finished.rglob("*.partial*"))
+
+
+def test_grid_table_holds_every_setting_of_both_families(finished):
+    rows = list(csv.DictReader((finished / "exports/tiny/part1/regularization.csv").read_text().splitlines()))
+    settings = {(row["family"], row["dropout"], row["early_stopping"]) for row in rows}
+    assert settings == {
+        (family, dropout, stopping)
+        for family in ("lstm", "transformer")
+        for dropout in ("0.1", "0.3")
+        for stopping in ("True", "False")
+    }
+
+
+def test_final_models_have_the_best_setting_of_their_grid_and_a_file_that_loads(finished):
+    found = findings(finished)["values"]
+    for family in ("lstm", "transformer"):
+        rows = [row for row in found["grid"]["rows"] if row["family"] == family]
+        best = min(rows, key=lambda row: row["validation_log_loss"])
+        model = found["models"][family]
+        assert (model["dropout"], model["early_stopping"]) == (best["dropout"], best["early_stopping"])
+        file = finished / "exports/tiny/part1" / family / "model.keras"
+        assert keras.saving.load_model(file, compile=False).output_shape[-1] == 11
+
+
+def test_text_of_part_1_has_the_length_that_is_asked_for(finished):
+    assert 150 <= len(findings(finished)["text"].split()) <= 250
+
+
+def test_notes_are_called_synthetic(finished):
+    assert "texts are synthetic" in " ".join(findings(finished)["caveats"])
+
+
+def test_projector_and_curves_are_in_tensorboard_and_no_text_of_a_patient(finished):
+    logs = finished / "logs/tiny/part1"
+    assert (logs / "projector/projector_config.pbtxt").read_text().count("metadata.tsv") == 1
+    vectors = (logs / "projector/tensors.tsv").read_text().splitlines()
+    labels = (logs / "projector/metadata.tsv").read_text().splitlines()
+    assert len(vectors) == len(labels) == findings(finished)["values"]["data"]["test"]
+    assert set(labels) <= set(findings(finished)["values"]["data"]["class_names"])
+    for folder in ("lstm/train", "lstm/gradients", "transformer/validation", "grid/lstm/trial_00", "report"):
+        assert list((logs / folder).glob("events.*")), folder
+
+
+@pytest.mark.parametrize("show", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_own_texts_are_drawn_only_when_asked_for(tmp_path, monkeypatch, show):
+    lines = [f"{word} number {i} of a patient,{word}" for i in range(60) for word in ("fever", "pain")]
+    table = tmp_path / "own.csv"
+    table.write_text("text,label\n" + "\n".join(lines) + "\n")
+    tiny = replace(TINY, dropouts=(0.1,), sequence_length=10, probe_steps=5, texts_shown=3)
+    monkeypatch.setitem(config.PART1, "quick", tiny)
+    more = ["--show-text"] if show else []
+    assert main(["part1", "--text", f"csv:{table}", "--run", "own", "--workdir", str(tmp_path), *more]) == 0
+    figures = json.loads((tmp_path / "exports/own/part1/findings.json").read_text())["figures"]
+    assert ("attention" in figures) == show
