@@ -87,6 +87,7 @@ class Part1Config:
         vocabulary_size: pieces of words at most. sequence_length: tokens of a text that are read.
         lstm, transformer: the two families that are compared.
         dropouts, l2s: the grid, searched for each family. grid_epochs: of every trial.
+        encoder: training of a pretrained encoder's upper layers. encoder_layers: how many. encoder_length: tokens read.
         probe: training of the one-directional last-state classifiers that vanishing gradients are measured on.
         probe_width, probe_steps: their units, and the tokens that they read; texts with fewer are left out.
         probe_texts: texts that gradients are averaged over.
@@ -103,6 +104,9 @@ class Part1Config:
     l2s: tuple[float, ...]
     grid_epochs: int
     probe: TextTraining
+    encoder: TextTraining = TextTraining(epochs=3, learning_rate=2e-4, weight_decay=0.01, clip_norm=1.0)
+    encoder_layers: int = 2
+    encoder_length: int = 128
     probe_width: int = 32
     probe_steps: int = 100
     probe_texts: int = 200

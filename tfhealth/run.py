@@ -80,6 +80,7 @@ def _add_text_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--text", default="notes", metavar="NAME", help=f"{TEXTS} (default %(default)s)")
     command.add_argument("--notes-bias", type=float, default=0.0, help="plant a bias by insurance, 0 to 1 (notes)")
     command.add_argument("--text-column", default="text", help="csv: column of texts (default %(default)s)")
+    command.add_argument("--encoder", metavar="NAME", help="train this one too: minilm | KerasHub preset | folder")
     command.add_argument("--show-text", action="store_true", help="let figures show texts that are not public")
     _add_table_options(command)
 
@@ -110,6 +111,7 @@ def part1(options: argparse.Namespace) -> int:
         options=_text_options(options, text_column=options.text_column, notes_bias=options.notes_bias),
         profile=options.profile,
         seed=options.seed,
+        encoder=options.encoder,
         show_text=options.show_text,
     )
     return 0

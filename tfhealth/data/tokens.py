@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import keras_hub
 import numpy as np
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import BertWordPieceTokenizer, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from tfhealth.data.dataset import DatasetBundle, Rows, Split
 from tfhealth.paths import atomic_path
@@ -74,3 +75,33 @@ def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
     """Writes the tokenizer as one JSON file, which `Tokenizer.from_file` reads."""
     with atomic_path(path) as temporary:
         tokenizer.save(str(temporary))
+
+
+def encoder_ids(tokenizer: keras_hub.tokenizers.Tokenizer, texts: Iterable[str], sequence_length: int) -> np.ndarray:
+    """Returns (n, sequence_length) int32 ids as a pretrained encoder wants them: start, text, end, padding.
+
+    Args:
+        tokenizer: the encoder's. BERT's WordPiece is done by the package `tokenizers`: the same ids, much faster.
+        texts: any number.
+        sequence_length: start and end included; longer texts are cut.
+    """
+    texts = list(texts)
+    if isinstance(tokenizer, keras_hub.tokenizers.BertTokenizer):
+        vocabulary = {piece: number for number, piece in enumerate(tokenizer.get_vocabulary())}
+        options = {"lowercase": tokenizer.lowercase, "strip_accents": tokenizer.strip_accents}
+        fast = BertWordPieceTokenizer(vocabulary, **options)
+        bodies = [found.ids for found in fast.encode_batch(texts, add_special_tokens=False)]
+    else:
+        bodies = [[int(number) for number in body] for body in tokenizer(texts)]
+    start, end = (getattr(tokenizer, name) for name in _border_tokens(tokenizer))
+    ids = np.full((len(texts), sequence_length), tokenizer.pad_token_id, np.int32)
+    for row, body in zip(ids, bodies, strict=True):
+        whole = [start, *body[: sequence_length - 2], end]
+        row[: len(whole)] = whole
+    return ids
+
+
+def _border_tokens(tokenizer) -> tuple[str, str]:
+    """BERT calls them CLS and SEP, RoBERTa start and end."""
+    kinds = ("cls", "sep") if hasattr(tokenizer, "cls_token_id") else ("start", "end")
+    return tuple(f"{kind}_token_id" for kind in kinds)

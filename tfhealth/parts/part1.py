@@ -5,38 +5,31 @@ from functools import partial
 from pathlib import Path
 
 import keras
-import numpy as np
 from tokenizers import Tokenizer
 
 from tfhealth.config import PART1, Part1Config, TextTraining
 from tfhealth.console import say
-from tfhealth.data.dataset import DatasetBundle, Split
+from tfhealth.data.dataset import DatasetBundle, Rows, Split
+from tfhealth.data.splits import SPLIT_NAMES
 from tfhealth.data.text import TextOptions, load_text_dataset, may_be_shown
 from tfhealth.data.text_pipeline import TextFeed
-from tfhealth.data.tokens import fit_tokenizer, save_tokenizer, token_counts, tokenize
+from tfhealth.data.tokens import encoder_ids, fit_tokenizer, save_tokenizer, tokenize
+from tfhealth.models.encoder import Encoder, frozen_part, joined, load_encoder, trained_part
 from tfhealth.models.text import BUILDERS
+from tfhealth.parts.part1_findings import Found, collect_drawings, collect_values, log_report
 from tfhealth.paths import Workspace, keep_settings
 from tfhealth.report import part1 as report
-from tfhealth.report.writing import data_values
-from tfhealth.training.attention import attention_examples, attention_reach, reach_summary
-from tfhealth.training.baseline import Baseline, fit_baseline
-from tfhealth.training.evaluate import Evaluation, evaluate, scores_with_intervals, summary
-from tfhealth.training.fit import sample_of, train
-from tfhealth.training.latency import milliseconds
-from tfhealth.training.metrics import classification_scores
-from tfhealth.training.paired import mcnemar
+from tfhealth.training.baseline import fit_baseline
+from tfhealth.training.evaluate import Evaluation, evaluate
+from tfhealth.training.fit import sample_of, save_model, train
 from tfhealth.training.probes import Probe, long_texts, probe
-from tfhealth.training.record import Predictions, TrainingRun
-from tfhealth.training.tracking import write_embeddings, write_hparams, write_report
+from tfhealth.training.record import TrainingRun
+from tfhealth.training.states import keep_states
+from tfhealth.training.tracking import write_hparams
 from tfhealth.tuning.grid import Grid, search_grid
 from tfhealth.tuning.trials import OBJECTIVE
 
 FAMILIES = ("lstm", "transformer")
-LABELS = {
-    "tfidf": "TF-IDF, logistic regression",
-    "lstm": "bidirectional LSTM",
-    "transformer": "Transformer encoder",
-}
 PROBES = ("rnn", "lstm", "gru", "transformer")
 
 
@@ -50,6 +43,7 @@ class Part1:
     texts: DatasetBundle
     tokenizer: Tokenizer
     bundle: DatasetBundle
+    encoder: Encoder | None
 
     def build(self, family: str, training: TextTraining) -> keras.Model:
         """Returns the uncompiled model of a family."""
@@ -87,15 +81,31 @@ class Part1:
         )
 
 
-def run(workspace: Workspace, *, text: str, options: TextOptions, profile: str, seed: int, show_text: bool) -> Path:
-    """Runs the part and returns the folder with findings.json; stages that are finished are not done again."""
+def run(
+    workspace: Workspace,
+    *,
+    text: str,
+    options: TextOptions,
+    profile: str,
+    seed: int,
+    encoder: str | None = None,
+    show_text: bool = False,
+) -> Path:
+    """Runs the part and returns the folder with findings.json; stages that are finished are not done again.
+
+    Args:
+        encoder: a pretrained encoder to train as well, see models.encoder.load_encoder; None: none.
+        show_text: let figures show texts that are not public.
+    """
     config = PART1[profile]
     options = replace(options, notes_size=config.notes_size, seed=seed)
     folder = workspace.exports("part1")
     lasting = {name: value for name, value in asdict(options).items() if name != "data_dir"}  # files may move
-    keep_settings(folder / "settings.json", {"text": text, "options": lasting, "config": asdict(config)})
+    keep_settings(
+        folder / "settings.json", {"text": text, "encoder": encoder, "options": lasting, "config": asdict(config)}
+    )
     say(f"Part 1: {text}, profile {profile}, seed {seed}")
-    part = load_stage(workspace, config, seed, text, options)
+    part = load_stage(workspace, config, seed, text, options, encoder)
 
     baseline = fit_baseline(part.texts.train, part.texts.validation, part.bundle.num_classes, folder)
     grids = {family: grid_stage(part, family) for family in FAMILIES}
@@ -104,24 +114,30 @@ def run(workspace: Workspace, *, text: str, options: TextOptions, profile: str, 
     models = {family: keras.saving.load_model(run.model_path, compile=False) for family, run in runs.items()}
     feed = TextFeed(part.bundle.num_classes)
     evaluations = {name: evaluate(runs[name], models[name], feed, part.bundle, views=1) for name in FAMILIES}
+    if part.encoder is not None:
+        runs["pretrained"], models["pretrained"], evaluations["pretrained"] = encoder_stage(part)
 
     say("Writing findings, figures and TensorBoard pictures")
-    values = collect_values(part, baseline, grids, runs, probes, models, evaluations)
-    shown = may_be_shown(text) or show_text
-    drawn = collect_drawings(part, runs, probes, models["transformer"], evaluations, shown=shown)
+    found = Found(baseline, grids, runs, probes, models, evaluations)
+    values = collect_values(part, found)
+    drawn = collect_drawings(part, found, shown=may_be_shown(text) or show_text)
     findings = report.write(folder, part.bundle, values, drawn)
-    log_report(part, folder, findings, models["transformer"], evaluations["transformer"])
+    log_report(part, folder, findings, found)
     say(f"\n{findings.text}\n")
     print(folder)
     return folder
 
 
-def load_stage(workspace: Workspace, config: Part1Config, seed: int, text: str, options: TextOptions) -> Part1:
+def load_stage(
+    workspace: Workspace, config: Part1Config, seed: int, text: str, options: TextOptions, encoder: str | None
+) -> Part1:
     """Reads the texts, learns the vocabulary from train, and tokenizes all."""
+    loaded = None if encoder is None else load_encoder(encoder)  # first, as its name may be wrong
     texts = load_text_dataset(text, options)
     tokenizer = fit_tokenizer(texts.train.x.take(slice(None)), config.vocabulary_size)
     save_tokenizer(tokenizer, workspace.exports("part1") / "tokenizer.json")
-    return Part1(workspace, config, seed, texts, tokenizer, tokenize(texts, tokenizer, config.sequence_length))
+    bundle = tokenize(texts, tokenizer, config.sequence_length)
+    return Part1(workspace, config, seed, texts, tokenizer, bundle, loaded)
 
 
 def grid_stage(part: Part1, family: str) -> Grid:
@@ -165,120 +181,31 @@ def probe_stage(part: Part1, name: str) -> Probe:
     )
 
 
-def collect_values(part: Part1, baseline: Baseline, grids, runs, probes, models, evaluations) -> dict:
-    """Returns everything findings.json holds."""
-    intervals = {"draws": part.config.bootstrap_draws, "seed": part.seed}
-    names = part.bundle.card.class_names
-    tests = {family: evaluation.variants[evaluation.headline] for family, evaluation in evaluations.items()}
-    summaries = {family: summary(evaluation, names, **intervals) for family, evaluation in evaluations.items()}
-    paired = mcnemar(tests["lstm"].y_true, tests["lstm"].y_pred, tests["transformer"].y_pred)
-    words = [len(text.split()) for text in part.texts.train.x.take(slice(None))]
-    long = token_counts(part.tokenizer, part.texts.train.x.take(slice(None))) > part.config.sequence_length
-    rows = [{"family": family, **row} for family, grid in grids.items() for row in grid.rows]
-    attended = sample_of(part.bundle.test, part.config.attention_texts, part.seed).x.take(slice(None))
-    return {
-        "data": data_values(part.bundle)
-        | {
-            "sequence_length": part.config.sequence_length,
-            "vocabulary_size": part.bundle.vocabulary_size,
-            "median_words": float(np.median(words)),
-            "cut_share": float(np.mean(long)),
-        },
-        "models": {
-            "tfidf": baseline_values(part, baseline, intervals),
-            **{name: model_values(part, name, runs[name], models[name], tests[name], intervals) for name in FAMILIES},
-        },
-        "mcnemar": {
-            "lstm_only": paired["first_only"],
-            "transformer_only": paired["second_only"],
-            "p_value": paired["p_value"],
-        },
-        "grid": {"trials": len(rows), "rows": rows},
-        "vanishing": {name: found.ratios() for name, found in probes.items()},
-        "vanishing_steps": part.config.probe_steps,
-        "attention": reach_summary(attention_reach(models["transformer"], attended)),
-        "classes": {family: found["classes"] for family, found in summaries.items()},
-        "confusion": {family: found["confusion"] for family, found in summaries.items()},
-        "calibration": {
-            family: {key: found[key] for key in ("temperature", "calibrated")} for family, found in summaries.items()
-        },
-    }
+def encoder_stage(part: Part1) -> tuple[TrainingRun, keras.Model, Evaluation]:
+    """Trains the upper layers of a pretrained encoder on what its lower ones make of the texts, kept until evaluated.
 
+    Returns the run, the whole classifier, from token ids to logits, and its evaluation.
+    """
+    config, folder = part.config, part.workspace.exports("part1", "pretrained")
+    frozen = frozen_part(part.encoder, num_frozen := part.encoder.num_layers - config.encoder_layers)
+    tokenizer, paths = part.encoder.tokenizer, {name: folder / f"states_{name}.npy" for name in SPLIT_NAMES}
+    splits = {name: getattr(part.texts, name) for name in SPLIT_NAMES}
+    if not (folder / "predictions_test.npz").exists():
+        for name, split in splits.items():
+            ids = encoder_ids(tokenizer, split.x.take(slice(None)), config.encoder_length)
+            splits[name] = keep_states(frozen, replace(split, x=Rows(ids)), paths[name])
 
-def baseline_values(part: Part1, baseline: Baseline, intervals: dict) -> dict:
-    """Returns the comparison's entry of the bag of words."""
-    found = {
-        name: baseline.predict(getattr(part.texts, name), part.bundle.num_classes)
-        for name in ("train", "validation", "test")
-    }
-    accuracy = {
-        name: classification_scores(predictions.y_true, predictions.y_prob)["accuracy"]
-        for name, predictions in found.items()
-    }
-    one = part.texts.test.x.take(slice(0, 1))
-    return {
-        "label": LABELS["tfidf"],
-        "parameters": baseline.parameters,
-        "seconds": baseline.seconds,
-        "train_accuracy": accuracy["train"],
-        "validation_accuracy": accuracy["validation"],
-        "overfitting": accuracy["train"] - accuracy["validation"],
-        "test": scores_with_intervals(found["test"], **intervals),
-        "ms_per_document": milliseconds(lambda: baseline.pipeline.predict_proba(one)),
-    }
+    def build(training: TextTraining) -> keras.Model:
+        more = {"dropout": training.dropout, "l2": training.l2}
+        return trained_part(part.encoder, num_frozen, part.bundle.num_classes, **more)
 
-
-def model_values(part: Part1, family: str, run: TrainingRun, model, test: Predictions, intervals: dict) -> dict:
-    """Returns the comparison's entry of one family."""
-    one = part.bundle.test.x.take(slice(0, 1))
-    accuracy = {name: run.metrics[f"{name}_accuracy"] for name in ("train", "validation")}
-    return {
-        "label": LABELS[family],
-        "parameters": run.parameters,
-        "seconds": run.seconds,
-        "epochs": len(run.history["val_loss"]),
-        "best_epoch": run.best_epoch,
-        "train_accuracy": accuracy["train"],
-        "validation_accuracy": accuracy["validation"],
-        "overfitting": accuracy["train"] - accuracy["validation"],
-        "test": scores_with_intervals(test, **intervals),
-        "ms_per_document": milliseconds(lambda: model.predict_on_batch(one)),
-        **{name: run.config[name] for name in ("dropout", "l2", "early_stopping")},
-    }
-
-
-def collect_drawings(part: Part1, runs, probes, transformer, evaluations, *, shown: bool) -> dict:
-    """Returns what only the figures need; attention on texts only where they may be `shown`."""
-    evaluation = evaluations["transformer"]
-    test = evaluation.variants[evaluation.headline]
-    examples = None
-    if shown:
-        rows = np.random.default_rng(part.seed).choice(len(test.y_true), part.config.texts_shown, replace=False)
-        tokens = part.bundle.test.x.take(rows)
-        examples = attention_examples(transformer, tokens, part.tokenizer.id_to_token)
-        for example, row in zip(examples, rows, strict=True):
-            true, predicted = int(test.y_true[row]), int(test.y_pred[row])
-            named = {"true_name": true, "predicted_name": predicted}
-            example |= {key: part.bundle.card.class_names[label] for key, label in named.items()}
-            example["correct"] = true == predicted
-    return {
-        "histories": {family: run.history for family, run in runs.items()},
-        "best_epochs": {family: run.best_epoch for family, run in runs.items()},
-        "gradients": {name: found.layers for name, found in probes.items()},
-        "time_steps": {name: found.steps for name, found in probes.items()},
-        "ratios": {
-            name: {stage: ratio["ratio"] for stage, ratio in found.ratios().items()} for name, found in probes.items()
-        },
-        "attention": examples,
-    }
-
-
-def log_report(part: Part1, folder: Path, findings, model: keras.Model, evaluation: Evaluation) -> None:
-    """Puts figures, text, precision-recall curves and the test texts' vectors into TensorBoard."""
-    test, names = evaluation.variants[evaluation.headline], part.bundle.card.class_names
-    logs = part.workspace.logs("part1", "report")
-    write_report(logs, folder, findings.figures, findings.text, test.y_true, test.y_prob, names)
-    pooled = keras.Model(model.inputs[0], model.get_layer("pool").output)
-    vectors = np.concatenate([pooled.predict_on_batch(rows) for rows in TextFeed(1).evaluation(part.bundle.test, 64)])
-    labels = [names[label] for label in test.y_true]
-    write_embeddings(part.workspace.logs("part1", "projector"), vectors, labels)
+    found = part.train("pretrained", build, config.encoder, (splits["train"], splits["validation"]), gradients=True)
+    trained = keras.saving.load_model(found.model_path, compile=False)
+    feed = TextFeed(part.bundle.num_classes)
+    evaluation = evaluate(found, trained, feed, replace(part.texts, **splits), views=1)
+    for path in paths.values():
+        path.unlink(missing_ok=True)
+    whole = joined(frozen, trained)
+    if not (folder / "classifier.keras").exists():
+        save_model(whole, folder / "classifier.keras")
+    return found, whole, evaluation
