@@ -6,6 +6,8 @@ import time
 from dataclasses import replace
 
 import keras
+import keras_hub
+import numpy as np
 import pytest
 from PIL import Image
 from tokenizers import Tokenizer
@@ -30,21 +32,32 @@ TINY = replace(
     probe_width=8,
     probe_steps=20,
     probe_texts=20,
+    encoder=replace(QUICK.encoder, epochs=1),
+    encoder_length=16,
     attention_texts=20,
     bootstrap_draws=30,
 )
+
+
+def save_tiny_encoder(folder):
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz", "patient", "history"]
+    size = {"num_layers": 3, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 16}
+    keras_hub.models.BertBackbone(vocabulary_size=len(words), max_sequence_length=32, **size).save_to_preset(folder)
+    keras_hub.models.BertTokenizer(vocabulary=words, lowercase=True).save_to_preset(folder)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """The folder of a finished run of `part1`."""
     work = tmp_path_factory.mktemp("work")
+    save_tiny_encoder(work / "encoder")
+    command = ["part1", "--run", "tiny", "--workdir", str(work), "--encoder", str(work / "encoder"), "--debug"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(config.PART1, "quick", TINY)
-        assert main(["part1", "--run", "tiny", "--workdir", str(work), "--debug"]) == 0
+        assert main(command) == 0
         before = {path: path.stat().st_mtime_ns for path in work.rglob("model.keras")}
         start = time.monotonic()
-        assert main(["part1", "--run", "tiny", "--workdir", str(work), "--debug"]) == 0
+        assert main(command) == 0
         again = time.monotonic() - start
         assert {path: path.stat().st_mtime_ns for path in work.rglob("model.keras")} == before, "trained again"
         assert again < 60
@@ -93,6 +106,16 @@ def test_final_models_have_the_best_setting_of_their_grid_and_a_file_that_loads(
         assert (model["dropout"], model["early_stopping"]) == (best["dropout"], best["early_stopping"])
         file = finished / "exports/tiny/part1" / family / "model.keras"
         assert keras.saving.load_model(file, compile=False).output_shape[-1] == 11
+
+
+def test_pretrained_encoder_is_compared_and_saved_whole_and_its_states_are_gone(finished):
+    folder = finished / "exports/tiny/part1/pretrained"
+    rows = list(csv.DictReader((folder.parent / "comparison.csv").read_text().splitlines()))
+    assert [row["label"] for row in rows][-1] == "pretrained encoder"
+    assert len(rows) == 4
+    whole = keras.saving.load_model(folder / "classifier.keras", compile=False)
+    assert whole.predict_on_batch(np.array([[2, 5, 6, 3]], np.int32)).shape == (1, 11)
+    assert not list(folder.glob("states_*"))
 
 
 def test_text_of_part_1_has_the_length_that_is_asked_for(finished):

@@ -141,3 +141,24 @@ def test_training_on_reduced_images_alone_is_scored_on_reduced_images(tmp_path):
     np.testing.assert_allclose(
         saved, softmax(predict_logits(model, ImageFeed(2, sides=(8,)), VALIDATION, epoch=0)), atol=1e-5
     )
+
+
+def test_unstopped_training_keeps_its_last_weights_and_runs_all_epochs(tmp_path):
+    unstopped = run(tmp_path, replace(CONFIG, early_stopping=False, learning_rate=0.5, epochs=5))
+    assert len(unstopped.history["val_loss"]) == unstopped.best_epoch == 5
+    assert unstopped.metrics["validation_log_loss"] == pytest.approx(unstopped.history["val_loss"][-1], abs=1e-4)
+
+
+def test_going_on_from_a_stopped_run_ends_like_a_run_that_never_stopped(tmp_path):
+    config = replace(CONFIG, epochs=8, patience=1, learning_rate=0.5)
+    stopped = run(tmp_path / "stopped", config, keep_state=True)
+    assert len(stopped.history["val_loss"]) < 8, "did not stop: the test shows nothing"
+    state = tmp_path / "stopped/state.npz"
+    unstopped = replace(config, early_stopping=False)
+    gone_on = run(tmp_path / "gone_on", unstopped, go_on_from=state)
+    whole = run(tmp_path / "whole", unstopped)
+    assert gone_on.history == whole.history
+    for first, second in zip(weights(gone_on), weights(whole), strict=True):
+        np.testing.assert_array_equal(first, second)
+    assert state.exists()
+    assert not (tmp_path / "gone_on/state.npz").exists()
