@@ -25,6 +25,7 @@ ROOMS = (
     "audit",
     "report",
     "parts",
+    "options",
     "run",
 )
 # library -> the files (relative to the package, a folder ends in "/") that alone may import it
@@ -41,7 +42,7 @@ OWNERS = {
     "defusedxml": ("data/text_archives.py",),
     "simple_icd_10_cm": ("data/notes.py", "data/text_icd10.py"),
     "rich": ("console.py", "data/download.py"),
-    "argparse": ("run.py",),
+    "argparse": ("options.py", "run.py"),
 }
 # A room that may import these libraries and no others besides the standard library and tfhealth itself.
 ONLY = {

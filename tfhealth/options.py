@@ -1,0 +1,76 @@
+"""The options of the command line, and what they become."""
+
+import argparse
+from pathlib import Path
+
+IMAGES = "phantom | ham10000 | medmnist:FLAG | npz:PATH | folder:PATH | csv:PATH | tfds:NAME"
+TEXTS = "notes | icd10cm | ohsumed | sms_spam | medquad | mimic3 | csv:PATH | tfds:NAME"
+
+
+def add_run_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--profile", choices=("quick", "full"), default="quick", help="minutes, or the best result")
+    command.add_argument("--seed", type=int, default=0, help="of split, weights and search (default %(default)s)")
+    command.add_argument("--run", help="name of the run (default: <data set>-<profile>-seed<N>)")
+    command.add_argument("--workdir", type=Path, default=Path(), help="outputs go to WORKDIR/{exports,logs,tuners}/RUN")
+    command.add_argument("--debug", action="store_true", help="show tracebacks and TensorFlow's own messages")
+
+
+def add_image_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--image", default="phantom", metavar="NAME", help=f"{IMAGES} (default %(default)s)")
+    command.add_argument("--phantom-bias", type=float, default=0.0, help="plant a bias by skin tone, 0 to 1 (phantom)")
+    add_source_options(command)
+
+
+def add_text_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--text", default="notes", metavar="NAME", help=f"{TEXTS} (default %(default)s)")
+    command.add_argument("--notes-bias", type=float, default=0.0, help="plant a bias by insurance, 0 to 1 (notes)")
+    command.add_argument("--text-column", default="text", help="csv: column of texts (default %(default)s)")
+    command.add_argument("--encoder", metavar="NAME", help="train this one too: minilm | KerasHub preset | folder")
+    command.add_argument("--show-text", action="store_true", help="let figures show texts that are not public")
+    _add_table_options(command)
+
+
+def add_source_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--on-bad", choices=("fail", "skip"), default="fail", help="what to do with unreadable images")
+    command.add_argument("--image-column", default="image", help="csv: column of image paths (default %(default)s)")
+    _add_table_options(command)
+
+
+def _add_table_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--data-dir", type=Path, help="where data sets lie (default $TFHEALTH_DATA, ~/.cache/tfhealth)"
+    )
+    command.add_argument("--label-column", default="label", help="csv: column of classes (default %(default)s)")
+    command.add_argument("--group-column", help="csv: column of patients or lesions, kept in one split")
+    command.add_argument("--split-column", help="csv: column of train, validation or test")
+    command.add_argument("--feature-columns", default="", help="csv: sensitive features, separated by commas")
+
+
+def workspace(options: argparse.Namespace, source: str):
+    from tfhealth.paths import Workspace
+
+    name = options.run or f"{source.replace(':', '-').replace('/', '-')}-{options.profile}-seed{options.seed}"
+    return Workspace(options.workdir, name)
+
+
+def image_options(options: argparse.Namespace, **more):
+    from tfhealth.data.image_source import ImageOptions
+
+    return ImageOptions(on_bad=options.on_bad, image_column=options.image_column, **_table_options(options), **more)
+
+
+def text_options(options: argparse.Namespace, **more):
+    from tfhealth.data.text_source import TextOptions
+
+    return TextOptions(**_table_options(options), **more)
+
+
+def _table_options(options: argparse.Namespace) -> dict:
+    return {
+        "data_dir": options.data_dir,
+        "seed": options.seed,
+        "label_column": options.label_column,
+        "group_column": options.group_column,
+        "split_column": options.split_column,
+        "feature_columns": tuple(filter(None, options.feature_columns.split(","))),
+    }
