@@ -232,3 +232,34 @@ def test_no_event_file_stays_open(tmp_path):
     tracking.write_text(tmp_path, "analysis", "text", step=0)
     open_files = [os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()]
     assert not [name for name in open_files if str(tmp_path) in name]
+
+
+def test_graph_of_a_model_with_constants_between_its_layers_is_written(tmp_path):
+    tokens = keras.Input((6,), dtype="int32", name="tokens")
+    x = keras.layers.Embedding(9, 4, name="token_embedding")(tokens)
+    x = keras.ops.where(keras.ops.not_equal(tokens, 0)[:, :, None], x, -1e4)
+    model = keras.Model(tokens, keras.layers.Dense(2, name="logits")(keras.ops.max(x, axis=1)))
+    tracking.write_graph(tmp_path, model)
+    graph = tf.compat.v1.GraphDef.FromString(events(tmp_path).Graph().SerializeToString())
+    assert {"token_embedding", "logits"} <= {node.name.split("/")[-1] for node in graph.node}
+
+
+def test_embeddings_come_with_their_labels_and_a_config_that_names_both(tmp_path):
+    vectors = np.array([[1.5, -2.0], [0.25, 1e-7]])
+    tracking.write_embeddings(tmp_path, vectors, ["eye", "skin"])
+    np.testing.assert_allclose(np.loadtxt(tmp_path / "tensors.tsv", delimiter="\t"), vectors, rtol=1e-4)
+    assert (tmp_path / "metadata.tsv").read_text().split() == ["eye", "skin"]
+    config = (tmp_path / "projector_config.pbtxt").read_text()
+    assert "tensors.tsv" in config
+    assert "metadata.tsv" in config
+
+
+def test_report_writes_figures_curves_and_text(tmp_path):
+    picture = np.zeros((4, 5, 3), np.uint8)
+    keras.utils.save_img(tmp_path / "a.png", picture)
+    y_prob = np.array([[0.9, 0.1], [0.2, 0.8]])
+    tracking.write_report(
+        tmp_path / "log", tmp_path, {"a": "a.png"}, "Words.", np.array([0, 1]), y_prob, ("eye", "skin")
+    )
+    tags = events(tmp_path / "log").Tags()["tensors"]
+    assert {"figures/a", "eye/pr_curves", "skin/pr_curves", "analysis"} <= set(tags)
