@@ -47,6 +47,7 @@ VALUES = {
         "trials": 6,
         "improved": True,
         "best_setting": "trial_03",
+        "hyperparameters": ["dropout", "l2", "weight_decay", "augmentation"],
         "alone": {
             "dropout": {"value": -0.031, "low": -0.052, "high": -0.012, "stronger": True},
             "l2": {"value": 0.002, "low": -0.02, "high": 0.03, "stronger": True},

@@ -208,7 +208,10 @@ def collect_drawings(part: Part2, study, comparison, final, evaluation, examples
         "histories": {name: run.history for name, run in runs.items()},
         "best_epochs": {name: run.best_epoch for name, run in runs.items()},
         "regularization": [
-            {"name": row["setting"], **{score: _triple(row, score) for score in report.SCORES_COMPARED}}
+            {
+                "name": row["setting"].replace("_", " "),
+                **{score: _triple(row, score) for score in report.SCORES_COMPARED},
+            }
             for row in comparison
         ],
         "curves": curves(test.y_true, test.y_prob, names),

@@ -84,8 +84,8 @@ def _tuning(values) -> list[str]:
     tuning = values["tuning"]
     before, after = tuning["before"], tuning["after"]
     first = (
-        f"{TOWARDS[tuning['towards']]}; KerasTuner tried {tuning['trials']} settings of {_count(tuning['alone'])} "
-        "regularizers, each going on from the same weights."
+        f"{TOWARDS[tuning['towards']]}; KerasTuner tried {tuning['trials']} settings of "
+        f"{_count(tuning['hyperparameters'])} regularizers, each going on from the same weights."
     )
     change = tuning["change"]
     if tuning["improved"]:

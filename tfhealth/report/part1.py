@@ -10,7 +10,7 @@ from tfhealth.report import figures, image_figures, text_figures
 from tfhealth.report.text_narrative import part1_analysis
 from tfhealth.report.writing import undefined_class_scores, write_findings
 
-SCORES_COMPARED = ("accuracy", "f1_macro", "balanced_accuracy", "roc_auc")
+SCORES_COMPARED = ("accuracy", "f1_macro", "roc_auc")
 FAMILIES = {"lstm": "LSTM", "transformer": "Transformer"}
 MOST_CLASSES = 12  # that a confusion matrix can show
 

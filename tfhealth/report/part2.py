@@ -10,7 +10,7 @@ from tfhealth.report import figures, image_figures
 from tfhealth.report.narrative import part2_analysis
 from tfhealth.report.writing import undefined_class_scores, write_findings
 
-SCORES_COMPARED = ("accuracy", "balanced_accuracy", "roc_auc", "f1_macro")
+SCORES_COMPARED = ("accuracy", "balanced_accuracy", "roc_auc")
 
 
 def write(folder: Path, bundle: DatasetBundle, values: Mapping[str, Any], drawn: Mapping[str, Any]) -> Findings:
