@@ -72,7 +72,8 @@ def transformer(
         num_classes: width of the output.
         width: of each step; num_layers: encoder blocks `encoder_block1`, ...; num_heads: of attention.
         pooling: as for `lstm`.
-        dropout: rate behind the embedding, inside the blocks (attention too) and in front of the last layer.
+        dropout: rate behind the embedding and each block, and in front of the last layer. Not on the attention weights:
+            drawing a number for each pair of tokens would take longer than attending.
         l2: factor of `keras.regularizers.L2` on every kernel; 0 adds none.
 
     Source: Vaswani et al. 2017, "Attention Is All You Need", arXiv:1706.03762; normalisation first: Xiong et al. 2020,
@@ -86,9 +87,10 @@ def transformer(
     x = layers.Dropout(dropout, name="embedding_dropout")(x)
     for block in range(1, num_layers + 1):
         encoder = keras_hub.layers.TransformerEncoder(
-            2 * width, num_heads, dropout=dropout, activation="gelu", normalize_first=True, name=f"encoder_block{block}"
+            2 * width, num_heads, activation="gelu", normalize_first=True, name=f"encoder_block{block}"
         )
         x = encoder(x, padding_mask=mask)
+        x = layers.Dropout(dropout, name=f"encoder_block{block}_dropout")(x)
     x = layers.LayerNormalization(name="final_norm")(x)
     return _classifier("transformer", tokens, x, mask, num_classes, pooling, dropout, l2)
 
