@@ -122,6 +122,11 @@ def test_text_of_part_1_has_the_length_that_is_asked_for(finished):
     assert 150 <= len(findings(finished)["text"].split()) <= 250
 
 
+def test_every_probes_gradient_reaches_the_first_step(finished):
+    for stages in findings(finished)["values"]["vanishing"].values():
+        assert all(stage["ratio"] > 0 for stage in stages.values())
+
+
 def test_notes_are_called_synthetic(finished):
     assert "texts are synthetic" in " ".join(findings(finished)["caveats"])
 

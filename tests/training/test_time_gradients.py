@@ -61,6 +61,12 @@ def test_gradient_of_a_text_does_not_depend_on_the_others():
     np.testing.assert_allclose(hidden_state_gradients(model, TOKENS, LABELS), np.mean(alone, 0), rtol=1e-4)
 
 
+def test_transformer_of_one_block_is_refused():
+    single = transformer(20, STEPS, CLASSES, width=8, num_heads=2, num_layers=1, pooling="last")
+    with pytest.raises(ValueError, match="two blocks"):
+        hidden_state_gradients(single, TOKENS, LABELS)
+
+
 def test_padding_is_refused():
     padded = TOKENS.copy()
     padded[1, 4:] = 0

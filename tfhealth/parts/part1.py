@@ -54,8 +54,11 @@ class Part1:
         return BUILDERS[family](*sizes, width=model.width, dropout=training.dropout, l2=training.l2, **shape)
 
     def build_probe(self, name: str, training: TextTraining) -> keras.Model:
-        """Returns a classifier of one layer that reads in one direction and sees its last state alone."""
-        shape = {"num_layers": 1} if name == "transformer" else {"bidirectional": False}
+        """Returns a classifier that reads in one direction and sees its last state alone.
+
+        One layer; of a Transformer two, as the first one's states reach the last one's only through a second.
+        """
+        shape = {"num_layers": 2} if name == "transformer" else {"bidirectional": False}
         sizes = self._sizes(name, self.config.probe_steps)
         return BUILDERS[name](
             *sizes, width=self.config.probe_width, pooling="last", dropout=training.dropout, l2=training.l2, **shape

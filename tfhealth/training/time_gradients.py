@@ -7,14 +7,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-BLOCK = "encoder_block1"
+BLOCK, SECOND_BLOCK = "encoder_block1", "encoder_block2"
 
 
 def hidden_state_gradients(model: keras.Model, tokens: np.ndarray, y_true: np.ndarray) -> np.ndarray:
     """Returns (time,) the mean over texts of the norm of dL/dh_t, where L is a text's cross-entropy in nats.
 
     h_t is the output of a recurrent layer at step t, or of a Transformer's first block, and the derivative is the total
-    one: through all later steps, not only through the output of step t. Dropout is off.
+    one: through all later steps, not only through the output of step t. An LSTM's cell state, its other memory, is held
+    fixed. Keras starts a plain RNN with an orthogonal matrix, which keeps gradients long, and a GRU half open, which
+    does not: before training these numbers tell of initial values. Dropout is off.
 
     Args:
         model: from models.text, one direction; pooling "last" makes steps comparable, since then only the last one
@@ -23,10 +25,13 @@ def hidden_state_gradients(model: keras.Model, tokens: np.ndarray, y_true: np.nd
         y_true: (n,) int class ids.
 
     Raises:
-        ValueError: there is padding, which has no state of its own.
+        ValueError: there is padding, which has no state of its own, or a Transformer has one block only, behind which
+            no state reaches another.
     """
     if (tokens == 0).any():
         raise ValueError("tokens hold padding: choose texts of at least as many tokens as there are steps")
+    if model.name == "transformer" and SECOND_BLOCK not in {layer.name for layer in model.layers}:
+        raise ValueError("a Transformer needs two blocks: behind the last one no state reaches another")
     gradients = _of_transformer if model.name == "transformer" else _of_recurrent
     norms = tf.norm(tf.cast(gradients(model, tf.constant(tokens), tf.constant(y_true)), tf.float64), axis=-1)
     return norms.numpy().mean(0)
