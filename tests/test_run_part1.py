@@ -83,7 +83,7 @@ def test_every_deliverable_of_part_1_is_there(finished):
         Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab_size()
         == found["values"]["data"]["vocabulary_size"]
     )
-    assert not list(finished.rglob("*.partial*"))
+    assert not [*finished.rglob("*.partial*"), *finished.rglob("state.npz")]
 
 
 def test_grid_table_holds_every_setting_of_both_families(finished):

@@ -152,6 +152,8 @@ def grid_stage(part: Part1, family: str) -> Grid:
         splits, build = (part.bundle.train, part.bundle.validation), partial(part.build, family)
         more = {"go_on_from": state, "keep_state": stopped is None}
         found = part.train(f"grid/{family}/{name}", build, config, splits, **more)
+        if state is not None:
+            state.unlink(missing_ok=True)  # it served this run alone
         hparams = {"model": family} | {key: getattr(config, key) for key in ("dropout", "l2", "early_stopping")}
         scores = {key: found.metrics[key] for key in (OBJECTIVE, "validation_accuracy", "train_accuracy")}
         write_hparams(part.workspace.logs("part1", "grid", family, name), hparams, scores)

@@ -48,9 +48,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.history = about["history"]
         self.journal[:] = about["journal"]
         best = []
-        if (
-            self.stopping.restore_best_weights
-        ):  # otherwise the state may be that of a run that stopped, this one goes on
+        if self.stopping.restore_best_weights:  # else this training goes on where a stopped one ended
             self.finished = about["finished"]
             best = [state[f"best{i}"] for i in range(about["best_weights"])]
         self._stopping_state = {**about["stopping"], "best_weights": best or None}
