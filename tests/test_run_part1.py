@@ -147,7 +147,7 @@ def test_own_texts_are_drawn_only_when_asked_for(tmp_path, monkeypatch, show):
     lines = [f"{word} number {i} of a patient,{word}" for i in range(60) for word in ("fever", "pain")]
     table = tmp_path / "own.csv"
     table.write_text("text,label\n" + "\n".join(lines) + "\n")
-    tiny = replace(TINY, dropouts=(0.1,), sequence_length=10, probe_steps=5, texts_shown=3)
+    tiny = replace(TINY, dropouts=(0.1,), sequence_length=10)  # the texts have fewer tokens than probe_steps
     monkeypatch.setitem(config.PART1, "quick", tiny)
     more = ["--show-text"] if show else []
     assert main(["part1", "--text", f"csv:{table}", "--run", "own", "--workdir", str(tmp_path), *more]) == 0

@@ -89,7 +89,8 @@ class Part1Config:
         dropouts, l2s: the grid, searched for each family. grid_epochs: of every trial.
         encoder: training of a pretrained encoder's upper layers. encoder_layers: how many. encoder_length: tokens read.
         probe: training of the one-directional last-state classifiers that vanishing gradients are measured on.
-        probe_width, probe_steps: their units, and the tokens that they read; texts with fewer are left out.
+        probe_width, probe_steps: their units, and the tokens that they read, the median text's if that has fewer; texts
+            with fewer are left out.
         probe_texts: texts that gradients are averaged over.
         attention_texts: test texts that attention is measured on. texts_shown: of these, drawn token by token.
         bootstrap_draws: samples behind every 95 % interval.

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import keras
+import numpy as np
 from tokenizers import Tokenizer
 
 from tfhealth.config import PART1, Part1Config, TextTraining
@@ -13,7 +14,7 @@ from tfhealth.data.dataset import DatasetBundle, Rows, Split
 from tfhealth.data.splits import SPLIT_NAMES
 from tfhealth.data.text import TextOptions, load_text_dataset, may_be_shown
 from tfhealth.data.text_pipeline import TextFeed
-from tfhealth.data.tokens import encoder_ids, fit_tokenizer, save_tokenizer, tokenize
+from tfhealth.data.tokens import PADDING_ID, encoder_ids, fit_tokenizer, save_tokenizer, tokenize
 from tfhealth.models.encoder import Encoder, frozen_part, joined, load_encoder, trained_part
 from tfhealth.models.text import BUILDERS
 from tfhealth.parts.part1_findings import Found, collect_drawings, collect_values, log_report
@@ -45,6 +46,12 @@ class Part1:
     bundle: DatasetBundle
     encoder: Encoder | None
 
+    @property
+    def probe_steps(self) -> int:
+        """The tokens that a probe reads: at least half of the training texts have as many."""
+        lengths = (self.bundle.train.x.take(slice(None)) != PADDING_ID).sum(1)
+        return min(self.config.probe_steps, int(np.median(lengths)))
+
     def build(self, family: str, training: TextTraining) -> keras.Model:
         """Returns the uncompiled model of a family."""
         model, shape = getattr(self.config, family), {}
@@ -59,7 +66,7 @@ class Part1:
         One layer; of a Transformer two, as the first one's states reach the last one's only through a second.
         """
         shape = {"num_layers": 2} if name == "transformer" else {"bidirectional": False}
-        sizes = self._sizes(name, self.config.probe_steps)
+        sizes = self._sizes(name, self.probe_steps)
         return BUILDERS[name](
             *sizes, width=self.config.probe_width, pooling="last", dropout=training.dropout, l2=training.l2, **shape
         )
@@ -175,7 +182,7 @@ def final_stage(part: Part1, family: str, grid: Grid) -> TrainingRun:
 def probe_stage(part: Part1, name: str) -> Probe:
     """Measures how the gradient of one network fades with time, before and after training."""
     config, training = part.config, part.config.probe
-    splits = tuple(long_texts(split, config.probe_steps) for split in (part.bundle.train, part.bundle.validation))
+    splits = tuple(long_texts(split, part.probe_steps) for split in (part.bundle.train, part.bundle.validation))
     folder, build = part.workspace.exports("part1", "probes", name), partial(part.build_probe, name)
     return probe(
         partial(build, training),

@@ -79,7 +79,7 @@ def collect_values(part, found: Found) -> dict:
         },
         "grid": {"trials": len(rows), "rows": rows},
         "vanishing": {name: probe.ratios() for name, probe in found.probes.items()},
-        "vanishing_steps": part.config.probe_steps,
+        "vanishing_steps": part.probe_steps,
         "attention": reach_summary(attention_reach(found.models["transformer"], attended)),
         "classes": {family: about["classes"] for family, about in summaries.items()},
         "confusion": {family: about["confusion"] for family, about in summaries.items()},
@@ -139,7 +139,7 @@ def collect_drawings(part, found: Found, *, shown: bool) -> dict:
     test, runs = found.test("transformer"), {family: found.runs[family] for family in COMPARED}
     examples = None
     if shown:
-        rows = np.random.default_rng(part.seed).choice(len(test.y_true), part.config.texts_shown, replace=False)
+        rows = np.random.default_rng(part.seed).permutation(len(test.y_true))[: part.config.texts_shown]
         tokens = part.bundle.test.x.take(rows)
         examples = attention_examples(found.models["transformer"], tokens, part.tokenizer.id_to_token)
         for example, row in zip(examples, rows, strict=True):
