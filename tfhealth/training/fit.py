@@ -113,8 +113,9 @@ def averaging_callbacks(
 def mixed_sample(split: Split, count: int, seed: int) -> Split:
     """Returns `count` examples of the split drawn at random, or all, in random order.
 
-    Data sets often come in the order of their classes. A batch of one class has other statistics than the mixed batches
-    of training: on HAM10000 that cost averaged weights 1.6 points of validation accuracy (0.789 against 0.805).
+    Data sets often come in the order of their classes, and a batch of one class has other statistics than the mixed
+    batches of training: on HAM10000 (validation, seed 0) averaged weights had a log loss of 0.626 with batches in file
+    order, and of 0.541 with mixed ones three epochs later, in which the training itself had moved by 0.002.
     """
     return split.subset(np.random.default_rng(seed).permutation(len(split))[:count])
 
