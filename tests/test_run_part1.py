@@ -153,3 +153,28 @@ def test_own_texts_are_drawn_only_when_asked_for(tmp_path, monkeypatch, show):
     assert main(["part1", "--text", f"csv:{table}", "--run", "own", "--workdir", str(tmp_path), *more]) == 0
     figures = json.loads((tmp_path / "exports/own/part1/findings.json").read_text())["figures"]
     assert ("attention" in figures) == show
+
+
+GOOD = b"".join(b"%s number %d,%s\n" % (word, i, word) for i in range(10) for word in (b"fever", b"pain"))
+
+
+@pytest.mark.parametrize(
+    ("table", "more", "message"),
+    [
+        (b"text,label\n" + GOOD + b",fever\n", [], "empty"),
+        (b"text,label\n" + GOOD + b"caf\xe9,fever\n", [], "UTF-8"),
+        (b"text,label\n" + GOOD + b"once,rash\n", [], "rash"),
+        (b"note,label\n" + GOOD, [], "text"),
+        (b"text,label\n" + GOOD, ["--group-column", "patient"], "patient"),
+        (b"text,label\n" + GOOD, ["--encoder", "./nowhere"], "nowhere"),
+        (b"text,label\n" + GOOD, ["--encoder", "nonsense_preset"], "nonsense_preset"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path, capfd, table, more, message):
+    path = tmp_path / "own.csv"
+    path.write_bytes(table)
+    assert main(["part1", "--text", f"csv:{path}", "--workdir", str(tmp_path), *more]) == 2
+    (line,) = capfd.readouterr().err.strip().splitlines()[-1:]
+    assert line.startswith("tfhealth: ")
+    assert message in line
+    assert not list(tmp_path.rglob("model.keras"))
