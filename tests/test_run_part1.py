@@ -167,7 +167,7 @@ GOOD = b"".join(b"%s number %d,%s\n" % (word, i, word) for i in range(10) for wo
         (b"note,label\n" + GOOD, [], "text"),
         (b"text,label\n" + GOOD, ["--group-column", "patient"], "patient"),
         (b"text,label\n" + GOOD, ["--encoder", "./nowhere"], "nowhere"),
-        (b"text,label\n" + GOOD, ["--encoder", "nonsense_preset"], "nonsense_preset"),
+        (b"text,label\n" + GOOD, ["--encoder", "nonsense_preset"], "'nonsense_preset' cannot be loaded: it is neither"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path, capfd, table, more, message):
@@ -177,4 +177,4 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, capfd, table, more, mes
     (line,) = capfd.readouterr().err.strip().splitlines()[-1:]
     assert line.startswith("tfhealth: ")
     assert message in line
-    assert not list(tmp_path.rglob("model.keras"))
+    assert not list(tmp_path.rglob("settings.json")), "the mended command would be refused for its other settings"

@@ -50,6 +50,8 @@ def load_encoder(name: str) -> Encoder:
         tokenizer = keras_hub.models.Tokenizer.from_preset(str(preset))
     except (ValueError, OSError, ImportError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if reason.startswith("Unknown preset"):  # followed by a list over many lines
+            reason = "it is neither 'minilm' nor a folder nor a preset of KerasHub (keras.io/keras_hub/presets)"
         raise UserError(f"encoder {name!r} cannot be loaded: {reason}") from None
     if not hasattr(backbone, "transformer_layers") or "token_ids" not in backbone.input:
         raise UserError(f"encoder {name!r} is a {type(backbone).__name__}: choose one of the BERT family")

@@ -111,11 +111,12 @@ def run(
     options = replace(options, notes_size=config.notes_size, seed=seed)
     folder = workspace.exports("part1")
     lasting = {name: value for name, value in asdict(options).items() if name != "data_dir"}  # files may move
+    say(f"Part 1: {text}, profile {profile}, seed {seed}")
+    loaded, texts = None if encoder is None else load_encoder(encoder), load_text_dataset(text, options)
     keep_settings(
         folder / "settings.json", {"text": text, "encoder": encoder, "options": lasting, "config": asdict(config)}
     )
-    say(f"Part 1: {text}, profile {profile}, seed {seed}")
-    part = load_stage(workspace, config, seed, text, options, encoder)
+    part = token_stage(workspace, config, seed, texts, loaded)
 
     baseline = fit_baseline(part.texts.train, part.texts.validation, part.bundle.num_classes, folder)
     grids = {family: grid_stage(part, family) for family in FAMILIES}
@@ -138,16 +139,14 @@ def run(
     return folder
 
 
-def load_stage(
-    workspace: Workspace, config: Part1Config, seed: int, text: str, options: TextOptions, encoder: str | None
+def token_stage(
+    workspace: Workspace, config: Part1Config, seed: int, texts: DatasetBundle, encoder: Encoder | None
 ) -> Part1:
-    """Reads the texts, learns the vocabulary from train, and tokenizes all."""
-    loaded = None if encoder is None else load_encoder(encoder)  # first, as its name may be wrong
-    texts = load_text_dataset(text, options)
+    """Learns the vocabulary from train, and tokenizes all."""
     tokenizer = fit_tokenizer(texts.train.x.take(slice(None)), config.vocabulary_size)
     save_tokenizer(tokenizer, workspace.exports("part1") / "tokenizer.json")
     bundle = tokenize(texts, tokenizer, config.sequence_length)
-    return Part1(workspace, config, seed, texts, tokenizer, bundle, loaded)
+    return Part1(workspace, config, seed, texts, tokenizer, bundle, encoder)
 
 
 def grid_stage(part: Part1, family: str) -> Grid:

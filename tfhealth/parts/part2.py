@@ -84,9 +84,9 @@ def run(workspace: Workspace, *, image: str, options: ImageOptions, profile: str
     options = replace(options, image_size=config.image_size, phantom_size=config.phantom_size, seed=seed)
     folder = workspace.exports("part2")
     lasting = {name: value for name, value in asdict(options).items() if name != "data_dir"}  # files may move
-    keep_settings(folder / "settings.json", {"image": image, "options": lasting, "config": asdict(config)})
     say(f"Part 2: {image}, profile {profile}, seed {seed}")
     part = Part2(workspace, config, seed, load_image_dataset(image, options))
+    keep_settings(folder / "settings.json", {"image": image, "options": lasting, "config": asdict(config)})
 
     study = study_stage(part)
     tuned = tuning_stage(part, study)
