@@ -68,7 +68,7 @@ class TextModel:
 
     Attributes:
         width: units of each direction (recurrent), or of each step (Transformer).
-        num_layers, num_heads: of the Transformer.
+        num_layers, num_heads, context: of the Transformer.
         training: its settings; the grid varies dropout, l2 and early stopping.
     """
 
@@ -76,6 +76,7 @@ class TextModel:
     training: TextTraining
     num_layers: int = 1
     num_heads: int = 4
+    context: int = 0
 
 
 @dataclass(frozen=True)

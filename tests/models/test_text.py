@@ -13,6 +13,7 @@ BUILDS = {
     "lstm": partial(lstm, VOCABULARY, CLASSES, width=8),
     "lstm, one direction": partial(lstm, VOCABULARY, CLASSES, width=8, bidirectional=False, pooling="last"),
     "transformer": partial(transformer, VOCABULARY, STEPS, CLASSES, width=16),
+    "transformer, in context": partial(transformer, VOCABULARY, STEPS, CLASSES, width=16, context=3),
     "transformer, last step": partial(transformer, VOCABULARY, STEPS, CLASSES, width=16, pooling="last"),
 }
 
@@ -45,11 +46,12 @@ def test_recurrent_output_is_unchanged_by_more_padding(name):
     np.testing.assert_allclose(model.predict_on_batch(longer), model.predict_on_batch(texts()), atol=1e-5)
 
 
+@pytest.mark.parametrize("context", [0, 5])
 @pytest.mark.parametrize("pooling", ["max_mean", "last"])
-def test_transformer_output_is_unchanged_by_padding(pooling):
+def test_transformer_output_is_unchanged_by_padding(pooling, context):
     """The same weights, built for 12 and for 7 steps: five steps of padding must not be seen anywhere."""
-    long = transformer(VOCABULARY, 12, CLASSES, width=16, pooling=pooling)
-    short = transformer(VOCABULARY, 7, CLASSES, width=16, pooling=pooling)
+    long = transformer(VOCABULARY, 12, CLASSES, width=16, pooling=pooling, context=context)
+    short = transformer(VOCABULARY, 7, CLASSES, width=16, pooling=pooling, context=context)
     weights = long.get_weights()
     short.set_weights(
         [w[:7] if v.path.startswith("position") else w for w, v in zip(weights, long.weights, strict=True)]

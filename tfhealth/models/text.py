@@ -11,6 +11,9 @@ import keras_hub
 from keras import layers, ops
 
 EMBEDDING_WIDTH = 128
+# Of positions at the start, well below the tokens' 0.03. KerasHub's default (0.08 for 260 steps of width 64) drowns the
+# tokens: on the generated notes validation accuracy was 0.09 after 350 steps with it, and 0.29 after 260 with this one.
+POSITION_DEVIATION = 0.005
 
 
 def rnn(vocabulary_size, num_classes, *, width=64, bidirectional=False, pooling="last", dropout=0.0, l2=0.0):
@@ -58,6 +61,7 @@ def transformer(
     width=EMBEDDING_WIDTH,
     num_layers=2,
     num_heads=4,
+    context=0,
     pooling="max_mean",
     dropout=0.0,
     l2=0.0,
@@ -71,6 +75,8 @@ def transformer(
         sequence_length: steps; each has a learned position.
         num_classes: width of the output.
         width: of each step; num_layers: encoder blocks `encoder_block1`, ...; num_heads: of attention.
+        context: steps that a convolution sees whose output is added to each embedding, so that attention starts from
+            phrases, not from single tokens in unknown order; 0: no convolution (Mohamed et al. 2019, arXiv:1904.11660).
         pooling: as for `lstm`.
         dropout: rate behind the embedding and each block, and in front of the last layer. Not on the attention weights:
             a random number for each pair of tokens makes a block 1.3 times as slow (260 tokens, width 64, 2 heads).
@@ -82,8 +88,12 @@ def transformer(
     tokens = keras.Input((sequence_length,), dtype="int32", name="tokens")
     mask = ops.not_equal(tokens, 0)
     x = layers.Embedding(vocabulary_size, width, name="token_embedding")(tokens)
-    positions = keras_hub.layers.PositionEmbedding(sequence_length, name="position_embedding")(x)
+    near_zero = keras.initializers.RandomNormal(stddev=POSITION_DEVIATION)
+    positions = keras_hub.layers.PositionEmbedding(sequence_length, near_zero, name="position_embedding")(x)
     x = layers.Add(name="embedding")([x, positions])
+    if context:
+        phrases = layers.Conv1D(width, context, padding="same", activation="gelu", name="context")
+        x = layers.Add(name="embedding_in_context")([x, phrases(ops.where(mask[:, :, None], x, 0.0))])
     x = layers.Dropout(dropout, name="embedding_dropout")(x)
     for block in range(1, num_layers + 1):
         encoder = keras_hub.layers.TransformerEncoder(

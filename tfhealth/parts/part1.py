@@ -56,7 +56,7 @@ class Part1:
         """Returns the uncompiled model of a family."""
         model, shape = getattr(self.config, family), {}
         if family == "transformer":
-            shape = {"num_layers": model.num_layers, "num_heads": model.num_heads}
+            shape = {name: getattr(model, name) for name in ("num_layers", "num_heads", "context")}
         sizes = self._sizes(family, self.config.sequence_length)
         return BUILDERS[family](*sizes, width=model.width, dropout=training.dropout, l2=training.l2, **shape)
 
