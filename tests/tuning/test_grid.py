@@ -41,7 +41,7 @@ def test_unstopped_run_goes_on_from_the_stopped_one_of_its_pair(tmp_path):
     calls = []
 
     def note(name, config, goes_on_from):
-        calls.append((name, config.dropout, config.l2, config.early_stopping, goes_on_from))
+        calls.append((name, config.dropout, config.l2, config.early_stopping, goes_on_from and goes_on_from.name))
         return made_up_run(name, config, goes_on_from)
 
     run_grid(tmp_path, note)

@@ -153,13 +153,16 @@ def grid_stage(part: Part1, family: str) -> Grid:
     """Searches dropout, L2 and early stopping of one family."""
     base = replace(getattr(part.config, family).training, epochs=part.config.grid_epochs)
 
-    def train_one(name: str, config: TextTraining, stopped: str | None) -> TrainingRun:
-        state = None if stopped is None else part.workspace.exports("part1", "grid", family, stopped) / "state.npz"
-        splits, build = (part.bundle.train, part.bundle.validation), partial(part.build, family)
-        more = {"go_on_from": state, "keep_state": stopped is None}
-        found = part.train(f"grid/{family}/{name}", build, config, splits, **more)
-        if state is not None:
-            state.unlink(missing_ok=True)  # it served this run alone
+    def train_one(name: str, config: TextTraining, stopped: TrainingRun | None) -> TrainingRun:
+        if stopped is not None and stopped.best_epoch == config.epochs:
+            found = stopped  # its last epoch was its best: without early stopping it would be the same
+        else:
+            state = None if stopped is None else stopped.model_path.parent / "state.npz"
+            splits, build = (part.bundle.train, part.bundle.validation), partial(part.build, family)
+            more = {"go_on_from": state, "keep_state": stopped is None}
+            found = part.train(f"grid/{family}/{name}", build, config, splits, **more)
+        if stopped is not None:
+            (stopped.model_path.parent / "state.npz").unlink(missing_ok=True)  # it served this run alone
         hparams = {"model": family} | {key: getattr(config, key) for key in ("dropout", "l2", "early_stopping")}
         scores = {key: found.metrics[key] for key in (OBJECTIVE, "validation_accuracy", "train_accuracy")}
         write_hparams(part.workspace.logs("part1", "grid", family, name), hparams, scores)

@@ -15,7 +15,7 @@ from tfhealth.tuning.trials import OBJECTIVE, Trial, run_trials, trial_row
 SCORES = (OBJECTIVE, "train_accuracy", "validation_accuracy", "validation_f1_macro")
 
 # (run name, config, the stopped run to go on from or None) -> finished run
-TrainOne = Callable[[str, TrainingConfig, str | None], TrainingRun]
+TrainOne = Callable[[str, TrainingConfig, TrainingRun | None], TrainingRun]
 
 
 class GridOracle(GridSearchOracle):
@@ -55,7 +55,7 @@ def search_grid(
     Args:
         base: all other settings.
         dropouts, l2s: the values, the first of each tried first.
-        train_one: trains a config under a name, from the start or on from where the named stopped run is.
+        train_one: trains a config under a name, from the start or on from where a stopped run is.
         directory: KerasTuner's folder.
     """
 
@@ -69,7 +69,7 @@ def search_grid(
     tried = []
     for trial in run_trials(oracle, sample, lambda name, config: train_one(name, config, None), directory):
         config = replace(trial.config, early_stopping=False)
-        unstopped = train_one(f"{trial.name}_unstopped", config, trial.name)
+        unstopped = train_one(f"{trial.name}_unstopped", config, trial.run)
         tried += [trial, replace(trial, config=config, run=unstopped)]
     best = min(tried, key=lambda trial: trial.run.metrics[OBJECTIVE])
     return Grid([_row(trial) for trial in tried], best.config)
