@@ -11,6 +11,7 @@ BUILDS = {
     "rnn": partial(rnn, VOCABULARY, CLASSES, width=8),
     "gru": partial(gru, VOCABULARY, CLASSES, width=8),
     "lstm": partial(lstm, VOCABULARY, CLASSES, width=8),
+    "lstm, with embeddings": partial(lstm, VOCABULARY, CLASSES, width=8, skip=True),
     "lstm, one direction": partial(lstm, VOCABULARY, CLASSES, width=8, bidirectional=False, pooling="last"),
     "transformer": partial(transformer, VOCABULARY, STEPS, CLASSES, width=16),
     "transformer, in context": partial(transformer, VOCABULARY, STEPS, CLASSES, width=16, context=3),

@@ -32,7 +32,9 @@ def gru(vocabulary_size, num_classes, *, width=64, bidirectional=True, pooling="
     return _recurrent("gru", layers.GRU, vocabulary_size, num_classes, width, bidirectional, pooling, dropout, l2)
 
 
-def lstm(vocabulary_size, num_classes, *, width=64, bidirectional=True, pooling="max_mean", dropout=0.0, l2=0.0):
+def lstm(
+    vocabulary_size, num_classes, *, width=64, bidirectional=True, skip=False, pooling="max_mean", dropout=0.0, l2=0.0
+):
     """Returns an uncompiled LSTM classifier: (n, time) token ids to (n, num_classes) logits, any number of steps.
 
     Args:
@@ -40,6 +42,9 @@ def lstm(vocabulary_size, num_classes, *, width=64, bidirectional=True, pooling=
         num_classes: width of the output.
         width: units of each direction.
         bidirectional: also read backwards; the two outputs of a step stand side by side.
+        skip: pool the embeddings too, beside the outputs, so that single words speak for themselves: where documents
+            are few, that is most of what can be learned (Lai et al. 2015, "Recurrent Convolutional Neural Networks for
+            Text Classification", AAAI, join them likewise).
         pooling: "max_mean": maximum and mean over the steps, side by side (Howard and Ruder 2018, arXiv:1801.06146,
             sec. 3.3); "last": the last step alone, whose gradient has to travel back through all others.
         dropout: rate behind the embedding and in front of the last layer.
@@ -50,7 +55,8 @@ def lstm(vocabulary_size, num_classes, *, width=64, bidirectional=True, pooling=
 
     Source: Hochreiter and Schmidhuber 1997, "Long Short-Term Memory".
     """
-    return _recurrent("lstm", layers.LSTM, vocabulary_size, num_classes, width, bidirectional, pooling, dropout, l2)
+    sizes = vocabulary_size, num_classes, width
+    return _recurrent("lstm", layers.LSTM, *sizes, bidirectional, pooling, dropout, l2, skip)
 
 
 def transformer(
@@ -108,7 +114,9 @@ def transformer(
 BUILDERS: Mapping[str, Callable[..., keras.Model]] = {"rnn": rnn, "lstm": lstm, "gru": gru, "transformer": transformer}
 
 
-def _recurrent(name, cell, vocabulary_size, num_classes, width, bidirectional, pooling, dropout, l2) -> keras.Model:
+def _recurrent(
+    name, cell, vocabulary_size, num_classes, width, bidirectional, pooling, dropout, l2, skip=False
+) -> keras.Model:
     if bidirectional and pooling == "last":
         raise ValueError("pooling 'last' needs one direction: backwards, the last step has read one token")
     tokens = keras.Input((None,), dtype="int32", name="tokens")
@@ -118,7 +126,8 @@ def _recurrent(name, cell, vocabulary_size, num_classes, width, bidirectional, p
     recurrent = cell(width, return_sequences=True, name=name)
     if bidirectional:
         recurrent = layers.Bidirectional(recurrent, name=f"bidirectional_{name}")
-    x = recurrent(x, mask=mask)
+    states = recurrent(x, mask=mask)
+    x = layers.Concatenate(name="states_and_embeddings")([states, x]) if skip else states
     return _classifier(name, tokens, x, mask, num_classes, pooling, dropout, l2)
 
 

@@ -31,6 +31,7 @@ from tfhealth.tuning.grid import Grid, search_grid
 from tfhealth.tuning.trials import OBJECTIVE
 
 FAMILIES = ("lstm", "transformer")
+SHAPES = {"lstm": ("skip",), "transformer": ("num_layers", "num_heads", "context")}  # beside the width
 PROBES = ("rnn", "lstm", "gru", "transformer")
 
 
@@ -54,10 +55,8 @@ class Part1:
 
     def build(self, family: str, training: TextTraining) -> keras.Model:
         """Returns the uncompiled model of a family."""
-        model, shape = getattr(self.config, family), {}
-        if family == "transformer":
-            shape = {name: getattr(model, name) for name in ("num_layers", "num_heads", "context")}
-        sizes = self._sizes(family, self.config.sequence_length)
+        model, sizes = getattr(self.config, family), self._sizes(family, self.config.sequence_length)
+        shape = {name: getattr(model, name) for name in SHAPES[family]}
         return BUILDERS[family](*sizes, width=model.width, dropout=training.dropout, l2=training.l2, **shape)
 
     def build_probe(self, name: str, training: TextTraining) -> keras.Model:
