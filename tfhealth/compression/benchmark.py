@@ -198,4 +198,5 @@ def _timing(paths: Sequence[Path], rows: np.ndarray, rounds: int, threads: Seque
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         if done.returncode:
             raise UserError(f"the benchmark's process ended with code {done.returncode}: {done.stderr.strip()[-300:]}")
-        return read_json(result, "the same command")
+        found = read_json(result, "the same command")
+    return {name: {key: NAN if v is None else v for key, v in row.items()} for name, row in found.items()}

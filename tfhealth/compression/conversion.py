@@ -84,9 +84,25 @@ def onnx_float32(source: Path, examples: np.ndarray) -> bytes:
 
     graph, inputs, outputs = tf2onnx.tf_loader.from_saved_model(str(source), None, None, "serve", [SIGNATURE])
     proto, _ = tf2onnx.convert.from_graph_def(
-        graph, input_names=list(inputs), output_names=list(outputs), opset=OPSET, name=source.name
+        graph,
+        input_names=list(inputs),
+        output_names=list(outputs),
+        opset=OPSET,
+        name=source.name,
+        custom_op_handlers={"Erfc": (_erfc, [])},
     )
     return proto.SerializeToString(deterministic=True)
+
+
+def _erfc(context, node, name, arguments):
+    """1 - Erf(x): Keras's exact GELU has an Erfc, which neither tf2onnx 1.17 nor ONNX knows."""
+    output, shape, dtype = node.output[0], context.get_shape(node.output[0]), context.get_dtype(node.output[0])
+    context.remove_node(name)
+    erf = context.make_node("Erf", [node.input[0]], shapes=[shape], dtypes=[dtype])
+    one = context.make_const(name + "_one", np.ones((), np.float32))
+    context.make_node(
+        "Sub", [one.output[0], erf.output[0]], outputs=[output], name=name, shapes=[shape], dtypes=[dtype]
+    )
 
 
 def onnx_int8(source: Path, examples: np.ndarray) -> bytes:

@@ -1,9 +1,10 @@
 """What a model file says of itself, and how damage to it is found. The standard library alone: a phone's tools can too.
 
 A .tflite gets a zip archive behind the model, where TensorFlow Lite keeps associated files and where interpreters do
-not look: `unzip model.tflite` gives `labels.txt` (one class a line) and `metadata.json`, which holds the SHA-256 of the
-model in front of it. An .onnx carries the same text in its `metadata_props`, beside the SHA-256 of the file with that
-SHA-256 itself written as zeros.
+not look: `unzip model.tflite` gives `labels.txt` (one class a line) and `metadata.json`. The archive's comment, which
+is the end of the file, is the SHA-256 of all bytes in front of it: `tail -c 64 F` is what `head -c -64 F | sha256sum`
+prints. An .onnx carries the same text in its `metadata_props`, beside the SHA-256 of the file with that SHA-256 itself
+written as zeros.
 """
 
 import hashlib
@@ -29,12 +30,14 @@ About = Mapping[str, Any]
 
 def pack_tflite(model: bytes, about: About) -> bytes:
     """Returns the bytes of a .tflite that carries `about`, whose "labels" name the classes."""
-    text = json.dumps({**about, "model_bytes": len(model), "sha256": hashlib.sha256(model).hexdigest()}, indent=1)
+    text = json.dumps({**about, "model_bytes": len(model)}, indent=1)
     file = io.BytesIO(model)
     with zipfile.ZipFile(file, "a", zipfile.ZIP_STORED) as archive:
-        for name, content in ((LABELS, "\n".join(about["labels"]) + "\n"), (METADATA, text + "\n")):
-            archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
-    return file.getvalue()
+        for name, content in ((LABELS, "\n".join(about["labels"])), (METADATA, text)):
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), content + "\n")
+        archive.comment = NO_CHECKSUM.encode()
+    body = file.getvalue()[: -len(NO_CHECKSUM)]
+    return body + hashlib.sha256(body).hexdigest().encode()
 
 
 def unpack_tflite(path: Path) -> tuple[bytes, dict[str, Any]]:
@@ -44,16 +47,12 @@ def unpack_tflite(path: Path) -> tuple[bytes, dict[str, Any]]:
         UserError: the file is missing, damaged, cut short, or was made by something else.
     """
     data = read_bytes(path)
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            labels, about = archive.read(LABELS).decode(), json.loads(archive.read(METADATA))
-        model, expected = data[: about["model_bytes"]], about["sha256"]
-    # RuntimeError: zipfile's word for an archive that claims to be encrypted or of a kind it does not know.
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError, EOFError, RuntimeError):
-        raise _damaged(path) from None
-    if hashlib.sha256(model).hexdigest() != expected or labels.splitlines() != about["labels"]:
+    end = len(data) - len(NO_CHECKSUM)
+    if end <= 0 or hashlib.sha256(data[:end]).hexdigest().encode() != data[end:]:
         raise _damaged(path)
-    return model, about
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        about = json.loads(archive.read(METADATA))
+    return data[: about["model_bytes"]], about
 
 
 def pack_onnx(model: bytes, about: About) -> bytes:

@@ -43,7 +43,7 @@ def recommend(rows: Sequence[Mapping], *, max_mb: float, max_ms: float, max_drop
     chosen = _best(rows, exceeded, limits)
     without = {limit: _best(rows, exceeded, set(limits) - {limit}) for limit in limits}
     decided_by = tuple(limit for limit, other in without.items() if other != chosen)
-    if chosen is None and not decided_by:  # no single one is to blame
+    if chosen is None and rows and not decided_by:  # no single one is to blame
         decided_by = tuple(limit for limit in limits if all(limit in found for found in exceeded.values()))
     nearest = None
     if chosen is None and rows:

@@ -38,10 +38,8 @@ class TFLiteRunner:
         model, self.about = unpack_tflite(path)
         self._interpreter = Interpreter(model_content=model, num_threads=threads)
         self._interpreter.allocate_tensors()
-        (self._input,), (self._output,) = (
-            self._interpreter.get_input_details(),
-            self._interpreter.get_output_details(),
-        )
+        (self._input,) = self._interpreter.get_input_details()
+        (self._output,) = self._interpreter.get_output_details()
 
     def prepare(self, row: np.ndarray) -> np.ndarray:
         _check_shape(row, self._input["shape"][1:])
@@ -58,11 +56,15 @@ class ONNXRunner:
 
     def __init__(self, path: Path, threads: int):
         import onnxruntime
+        from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, NotImplemented
 
         data = check_onnx(path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        try:
+            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except (Fail, InvalidGraph, InvalidProtobuf, NotImplemented) as error:
+            raise ValueError(str(error)) from None
         self.about = json.loads(self._session.get_modelmeta().custom_metadata_map[TEXT_KEY])
         self._input = self._session.get_inputs()[0]
         self._dtype = {"tensor(float)": np.float32, "tensor(int32)": np.int32}[self._input.type]
@@ -88,7 +90,7 @@ def load_runner(path: Path, *, threads: int = 1) -> Runner:
         raise UserError(f"{path}: a model file ends in {' or '.join(RUNNERS)}")
     try:
         return RUNNERS[path.suffix](path, threads)
-    except (RuntimeError, ValueError) as error:  # LiteRT's and ONNX Runtime's
+    except (RuntimeError, ValueError) as error:  # LiteRT raises either
         raise UserError(f"{path} cannot be run here: {str(error).strip().splitlines()[0]}") from None
 
 

@@ -1,7 +1,6 @@
-"""Speed and memory of model files, in a process without TensorFlow: `python -m tfhealth.compression.timing JOB.json`."""
+"""Speed and memory of model files, without TensorFlow: `python -m tfhealth.compression.timing JOB.json`."""
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from tfhealth.compression.runtime import Runner, load_runner
 from tfhealth.paths import write_json
 
 WARM_UP = 10
-# Calls in a row of one model; the first brings its weights back into the cache after another's turn, and is not counted.
+# Calls in a row of one model; the first, which brings its weights back into the cache, is not counted.
 CALLS_A_TURN = 5
 
 
@@ -52,14 +51,23 @@ def speed(paths: Sequence[Path], rows: np.ndarray, *, rounds: int, threads: Sequ
 
 
 def memory(path: Path, rows: np.ndarray) -> dict:
-    """Returns by how many MB loading one file and running it raises this process's peak of resident memory."""
+    """Returns by how many MB (1e6 bytes) loading and running a file raises this process's peak of resident memory."""
     load_runtime(path)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_bytes()
     runner = load_runner(path)
     for row in rows:
         runner.run(runner.prepare(row))
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes on macOS, kB on Linux
-    return {path.name: {"memory_mb": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / unit}}
+    return {path.name: {"memory_mb": (peak_bytes() - before) / 1e6}}
+
+
+def peak_bytes() -> float:
+    """Returns the most resident memory that this process ever had; NaN where the system does not say (not Linux).
+
+    Not `getrusage`: a process starts with the value of the one that started it.
+    """
+    status = Path("/proc/self/status")
+    lines = status.read_text(encoding="ascii").splitlines() if status.exists() else []
+    return next((1024.0 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")), float("nan"))
 
 
 def load_runtime(path: Path) -> None:

@@ -95,8 +95,9 @@ def copy_weights(source, target) -> None:
 
 
 def prune(twin: Twin, batches: Data, *, sparsity: float, epochs: int, learning_rate: float) -> Twin:
-    """Returns the twin with this share of every kernel's weights at 0, those of smallest magnitude, fine-tuned.
+    """Returns the twin with this share of each kernel's weights at 0, those of smallest magnitude, fine-tuned.
 
+    The first convolution, with few and much used weights, stays dense (Gale et al. 2019, arXiv:1902.09574, sec. 4).
     Sparsity grows as a cubic over RAMP of the steps. Like all techniques here it changes its argument: give it a fresh
     twin.
 
@@ -118,7 +119,7 @@ def prune(twin: Twin, batches: Data, *, sparsity: float, epochs: int, learning_r
 def prune_2_of_4(twin: Twin, batches: Data, *, epochs: int, learning_rate: float) -> Twin:
     """Returns the twin with 2 of every 4 neighbouring input channels' weights at 0, fine-tuned. Arguments as `prune`.
 
-    Kernels whose input channels do not come in fours (the first convolution) stay dense.
+    The first convolution stays dense.
 
     Source: Mishra et al. 2021, "Accelerating Sparse Deep Neural Networks", arXiv:2104.08378.
     """
@@ -146,18 +147,14 @@ def train_quantized(twin: Twin, batches: Data, *, epochs: int, learning_rate: fl
 
     Source: Jacob et al. 2018, "Quantization and Training of Neural Networks", CVPR, arXiv:1712.05877.
     """
-    quantized = tfmot.quantization.keras.quantize_model(twin)
-    _fine_tune(quantized, batches, epochs, learning_rate)
-    return quantized
+    return _train_quantized(tfmot.quantization.keras.quantize_model(twin), batches, epochs, learning_rate)
 
 
 def train_quantized_sparse(twin: Twin, batches: Data, *, epochs: int, learning_rate: float) -> Twin:
     """As `train_quantized` for a twin that `prune` returned: weights at 0 stay there (PQAT)."""
     annotated = tfmot.quantization.keras.quantize_annotate_model(twin)
     scheme = tfmot.experimental.combine.Default8BitPrunePreserveQuantizeScheme()
-    quantized = tfmot.quantization.keras.quantize_apply(annotated, scheme)
-    _fine_tune(quantized, batches, epochs, learning_rate)
-    return quantized
+    return _train_quantized(tfmot.quantization.keras.quantize_apply(annotated, scheme), batches, epochs, learning_rate)
 
 
 def save_for_conversion(twin: Twin, folder: Path) -> None:
@@ -191,9 +188,22 @@ def _diagonal(layer: keras.layers.Normalization) -> list[np.ndarray]:
 
 
 def _prune(twin: Twin, batches: Data, epochs: int, learning_rate: float, **options) -> Twin:
-    wrapped = _wrap(twin, lambda layer: tfmot.sparsity.keras.prune_low_magnitude(layer, **options))
+    first = next(layer for layer in twin.layers if isinstance(layer, COMPRESSIBLE) and layer.name != NORMALIZATION)
+
+    def wrapper(layer):
+        return layer if layer is first else tfmot.sparsity.keras.prune_low_magnitude(layer, **options)
+
+    wrapped = _wrap(twin, wrapper)
     _fine_tune(wrapped, batches, epochs, learning_rate, [tfmot.sparsity.keras.UpdatePruningStep()])
     return tfmot.sparsity.keras.strip_pruning(wrapped)
+
+
+def _train_quantized(quantized: Twin, batches: Data, epochs: int, learning_rate: float) -> Twin:
+    for layer in quantized.layers:
+        if layer.name == f"quant_{NORMALIZATION}":
+            layer.trainable = False  # the toolkit thawed it
+    _fine_tune(quantized, batches, epochs, learning_rate)
+    return quantized
 
 
 def _wrap(twin: Twin, wrapper: Callable) -> Twin:
