@@ -67,9 +67,8 @@ def made(tmp_path_factory):
 def test_failed_conversion_gives_its_reason_and_stops_no_other(made):
     assert list(made.failures) == ["broken.tflite"]
     assert "SavedModel" in made.failures["broken.tflite"]
-    assert set(made.logits) == {conversion.path(made.folder).name for conversion in made.conversions} - {
-        "broken.tflite"
-    }
+    wanted = {conversion.path(made.folder).name for conversion in made.conversions}
+    assert set(made.logits) == wanted - {"broken.tflite"}
 
 
 def test_float32_files_give_the_logits_of_the_keras_model(made):
@@ -171,15 +170,8 @@ def test_text_models_export_for_one_length_and_a_crash_of_the_converter_is_a_rea
     models = {"lstm": lstm(50, 2, width=8), "transformer": transformer(50, 20, 2, width=16, num_heads=2)}
     for name, model in models.items():
         save_for_conversion(model, tmp_path / name, x[0])
-        conversions = [
-            Conversion(f"{name}_{precision}", kind, tmp_path / name, precision, about)
-            for precision, kind in (
-                ("float32", "tflite"),
-                ("int8", "tflite"),
-                ("dynamic", "tflite"),
-                ("float32", "onnx"),
-            )
-        ]
+        kinds = (("float32", "tflite"), ("int8", "tflite"), ("dynamic", "tflite"), ("float32", "onnx"))
+        conversions = [Conversion(f"{name}_{p}", kind, tmp_path / name, p, about) for p, kind in kinds]
         failures = export(conversions, x, tmp_path)
         if name == "lstm":
             assert "crashed" in failures.pop("lstm_int8.tflite")

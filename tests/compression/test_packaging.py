@@ -56,7 +56,7 @@ def test_model_of_another_tool_is_refused(tmp_path):
 
 
 def test_missing_file_names_the_command_that_makes_it(tmp_path):
-    with pytest.raises(UserError, match="tfhealth.run part4"):
+    with pytest.raises(UserError, match=r"tfhealth\.run part4"):
         unpack_tflite(tmp_path / "none.tflite")
 
 

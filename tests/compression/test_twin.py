@@ -123,8 +123,8 @@ def test_quantized_training_leaves_the_normalisation_alone_and_moves_the_rest(mo
 
 
 def test_data_without_a_known_length_are_refused(model, images, batches):
+    twin = twins.twin_of(model, images[:4])
     with pytest.raises(ValueError, match="known number"):
-        twin = twins.twin_of(model, images[:4])
         twins.prune(twin, batches.repeat(), sparsity=0.5, epochs=1, learning_rate=1e-3)
 
 

@@ -96,13 +96,12 @@ def onnx_float32(source: Path, examples: np.ndarray) -> bytes:
 
 def _erfc(context, node, name, arguments):
     """1 - Erf(x): Keras's exact GELU has an Erfc, which neither tf2onnx 1.17 nor ONNX knows."""
-    output, shape, dtype = node.output[0], context.get_shape(node.output[0]), context.get_dtype(node.output[0])
+    output = node.output[0]
+    kind = {"shapes": [context.get_shape(output)], "dtypes": [context.get_dtype(output)]}
     context.remove_node(name)
-    erf = context.make_node("Erf", [node.input[0]], shapes=[shape], dtypes=[dtype])
+    erf = context.make_node("Erf", [node.input[0]], **kind)
     one = context.make_const(name + "_one", np.ones((), np.float32))
-    context.make_node(
-        "Sub", [one.output[0], erf.output[0]], outputs=[output], name=name, shapes=[shape], dtypes=[dtype]
-    )
+    context.make_node("Sub", [one.output[0], erf.output[0]], outputs=[output], name=name, **kind)
 
 
 def onnx_int8(source: Path, examples: np.ndarray) -> bytes:

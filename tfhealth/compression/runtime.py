@@ -113,5 +113,6 @@ def dequantize(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
 
 
 def _check_shape(row: np.ndarray, shape) -> None:
-    if row.shape != tuple(shape):
-        raise UserError(f"the model takes {tuple(shape)}, not {row.shape}: resize the image or cut the text")
+    shape = tuple(int(side) for side in shape)
+    if row.shape != shape:
+        raise UserError(f"the model takes {shape}, not {row.shape}: resize the image or cut the text")
