@@ -1,5 +1,6 @@
 """One conversion of a small ResNet in all forms, then what each file must be."""
 
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -9,16 +10,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
+from PIL import Image
 
 from tfhealth.compression import export as exports
+from tfhealth.compression import predict_image
 from tfhealth.compression import twin as twins
 from tfhealth.compression.export import Conversion, about_images, about_texts, export, save_for_conversion
 from tfhealth.compression.packaging import unpack_tflite
 from tfhealth.compression.runtime import dequantize, load_runner, quantize, run_all
 from tfhealth.data.dataset import DatasetCard
+from tfhealth.data.image_source import decode_image
 from tfhealth.errors import UserError
 from tfhealth.models.resnet import resnet8
 from tfhealth.models.text import lstm, transformer
+from tfhealth.training.predict import softmax
 
 CARD = DatasetCard(
     "toy", "Toy images", "image", ("dark", "bright"), "CC0-1.0", "Nobody 2026", url="https://example.org"
@@ -137,6 +142,28 @@ def test_file_gives_the_same_logits_in_a_fresh_process_without_tensorflow(made, 
     subprocess.run([sys.executable, "-c", code, str(tmp_path), *files], check=True)
     for name, logits in made.logits.items():
         np.testing.assert_array_equal(np.load(tmp_path / f"{name}.npy"), logits)
+
+
+def test_example_script_classifies_a_photograph_as_the_part_does(made, tmp_path):
+    rng = np.random.default_rng(3)
+    photograph = Image.fromarray(rng.integers(0, 256, (40, 60, 3)).astype(np.uint8))
+    photograph.save(tmp_path / "lesion.jpg", quality=95)
+    script = shutil.copy(predict_image.__file__, tmp_path / "alone.py")
+    model = made.folder / "int8.tflite"
+    done = subprocess.run(
+        [sys.executable, "-I", script, str(model), str(tmp_path / "lesion.jpg")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pixels = decode_image((tmp_path / "lesion.jpg").read_bytes(), 16).astype(np.float32)
+    probabilities = softmax(run_all(load_runner(model), [pixels[None]]))[0]
+    for label, probability in zip(CARD.class_names, probabilities, strict=True):
+        assert f"{label} {probability:.3f}" in done.stdout
+    damaged = tmp_path / "damaged.tflite"
+    damaged.write_bytes(model.read_bytes()[:-1])
+    with pytest.raises(SystemExit, match="damaged"):
+        predict_image.read_model(str(damaged))
 
 
 def test_finished_files_are_not_made_again(made, monkeypatch):

@@ -15,7 +15,7 @@ import numpy as np
 import tfhealth
 from tfhealth.compression.packaging import About, pack_onnx, pack_tflite
 from tfhealth.data.dataset import DatasetCard
-from tfhealth.paths import atomic_path
+from tfhealth.paths import atomic_folder, atomic_path
 
 SECONDS = 600  # that one conversion may take
 LICENCE = "Apache-2.0"
@@ -46,10 +46,14 @@ class Conversion:
 
 
 def save_for_conversion(model: keras.Model, folder: Path, example: np.ndarray) -> None:
-    """Writes a SavedModel with one signature, of batch 1 and the shape and type of `example` (a row of the input)."""
+    """Writes a SavedModel with one signature, of batch 1 and the shape and type of `example`, a row of the input.
+
+    `folder` must not stand there yet; it appears whole or not at all.
+    """
     tensor = model.inputs[0]
     spec = keras.InputSpec(shape=(1, *example.shape), dtype=str(example.dtype), name=tensor.name)
-    model.export(folder, input_signature=[spec], verbose=False)
+    with atomic_folder(folder) as temporary:
+        model.export(temporary, input_signature=[spec], verbose=False)
 
 
 def export(conversions: Sequence[Conversion], examples: np.ndarray, folder: Path) -> dict[str, str]:
@@ -97,7 +101,8 @@ def about_images(card: DatasetCard, *, model: str, technique: str, image_shape, 
         "channels": channels,
         "order": "RGB" if channels == 3 else "grey",
         "range": [0, 255],
-        "resize": "the mean of the pixels that each covers, without keeping the aspect ratio",
+        "crop": "the centred square of the short side",
+        "resize": "bicubic, antialiased (Pillow's BICUBIC)",
         "quantization": "as the input tensor says: q = round(pixel / scale) + zero_point",
     }
     normalization = {"done_by": "model", "mean": mean, "standard_deviation": deviation}

@@ -21,6 +21,8 @@ _LEGACY = os.environ.get("TF_USE_LEGACY_KERAS")
 import tensorflow_model_optimization as tfmot  # noqa: E402
 import tf_keras  # noqa: E402
 
+from tfhealth.paths import atomic_folder  # noqa: E402
+
 if _LEGACY is None:
     os.environ.pop("TF_USE_LEGACY_KERAS", None)  # the toolkit sets it, and child processes would inherit it
 
@@ -158,14 +160,15 @@ def train_quantized_sparse(twin: Twin, batches: Data, *, epochs: int, learning_r
 
 
 def save_for_conversion(twin: Twin, folder: Path) -> None:
-    """Writes a SavedModel with one signature, of batch 1, for `export`."""
+    """Writes a SavedModel with one signature, of batch 1, for `export`; `folder` must not stand there yet."""
     shape, name = twin.input_shape[1:], twin.input_names[0]
 
     @tf.function(input_signature=[tf.TensorSpec((1, *shape), tf.float32, name=name)])
     def serve(images):
         return {"logits": twin(images, training=False)}
 
-    tf.saved_model.save(twin, str(folder), signatures=serve)
+    with atomic_folder(folder) as temporary:
+        tf.saved_model.save(twin, str(temporary), signatures=serve)
 
 
 def _twin_layer(layer: keras.layers.Layer) -> tf_keras.layers.Layer:
