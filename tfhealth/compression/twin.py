@@ -204,7 +204,10 @@ def _prune(twin: Twin, batches: Data, epochs: int, learning_rate: float, **optio
 def _train_quantized(quantized: Twin, batches: Data, epochs: int, learning_rate: float) -> Twin:
     for layer in quantized.layers:
         if layer.name == f"quant_{NORMALIZATION}":
-            layer.trainable = False  # the toolkit thawed it
+            # The toolkit's wrapper trains its kernel whatever `trainable` says.
+            layer.trainable = False
+            layer._non_trainable_weights.extend(layer._trainable_weights)
+            layer._trainable_weights.clear()
     _fine_tune(quantized, batches, epochs, learning_rate)
     return quantized
 
