@@ -55,8 +55,10 @@ def carried_back(model, twin):
     return copy
 
 
-@pytest.mark.parametrize("name", BUILDERS)
-@pytest.mark.parametrize("stem", ["small", "medium", "large"])
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [("resnet8", "small"), ("resnet8", "medium"), ("resnet8", "large"), ("resnet18", "large"), ("resnet50", "medium")],
+)
 def test_tf_keras_twin_matches_keras3(name, stem, images):
     model = resnet(BUILDERS[name], stem=stem)
     twin = twins.twin_of(model, images[:2])

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 import tfhealth
+from tfhealth.compression.normalization import convolved
 from tfhealth.compression.packaging import About, pack_onnx, pack_tflite
 from tfhealth.data.dataset import DatasetCard
 from tfhealth.paths import atomic_folder, atomic_path
@@ -50,6 +51,7 @@ def save_for_conversion(model: keras.Model, folder: Path, example: np.ndarray) -
 
     `folder` must not stand there yet; it appears whole or not at all.
     """
+    model = convolved(model)
     tensor = model.inputs[0]
     spec = keras.InputSpec(shape=(1, *example.shape), dtype=str(example.dtype), name=tensor.name)
     with atomic_folder(folder) as temporary:

@@ -4,9 +4,7 @@ The toolkit works on tf_keras models alone, and neither `from_config` nor a .ker
 by a walk over the Keras 3 graph, weights are copied by layer name, and `twin_of` raises unless both give the same
 logits. Fine-tuned weights go back with `copy_weights`; only what was quantized in training is exported from here.
 
-A twin takes pixels in [0, 255], as the model does. Its `normalization` is a frozen 1x1 convolution with a diagonal
-kernel: the toolkit refuses Keras's layer, folding it into the first convolution would be wrong at the borders (which
-are padded with zeros behind the normalisation), and a 1x1 convolution is exact there and has an int8 kernel.
+A twin takes pixels in [0, 255], as the model does; its `normalization` is a frozen convolution: see normalization.py.
 """
 
 import os
@@ -21,17 +19,17 @@ _LEGACY = os.environ.get("TF_USE_LEGACY_KERAS")
 import tensorflow_model_optimization as tfmot  # noqa: E402
 import tf_keras  # noqa: E402
 
+from tfhealth.compression.normalization import NORMALIZATION, convolved  # noqa: E402
 from tfhealth.paths import atomic_folder  # noqa: E402
 
 if _LEGACY is None:
     os.environ.pop("TF_USE_LEGACY_KERAS", None)  # the toolkit sets it, and child processes would inherit it
 
 TOLERANCE = 1e-5  # of the logits, relative to the largest of them, at least 1
-NORMALIZATION = "normalization"
 RAMP = 0.7  # share of the fine-tuning in which sparsity grows; the rest mends what it broke
 MASK_UPDATES = 40  # how often it grows in that time
 
-# Keras 3 layer class -> the settings that its twin shares; a layer that has others switched on is refused.
+# Keras 3 layer class -> the settings that its twin shares; regularizers and initializers are of no use here.
 SETTINGS = {
     "Conv2D": ("filters", "kernel_size", "strides", "padding", "dilation_rate", "groups", "use_bias", "activation"),
     "BatchNormalization": ("axis", "momentum", "epsilon", "center", "scale"),
@@ -59,8 +57,9 @@ def twin_of(model: keras.Model, images: np.ndarray) -> Twin:
     Raises:
         ValueError: a layer has no twin, or the logits differ by more than TOLERANCE.
     """
-    twin = build_twin(model, images.shape[1:])
-    copy_weights(model, twin)
+    plain = convolved(model)
+    twin = build_twin(plain, images.shape[1:])
+    copy_weights(plain, twin)
     expected, got = (np.asarray(m(images, training=False)) for m in (model, twin))
     error = np.abs(got - expected).max() / max(1.0, np.abs(expected).max())
     if not error <= TOLERANCE:  # also when NaN
@@ -78,21 +77,19 @@ def build_twin(model: keras.Model, input_shape: tuple[int, int, int]) -> Twin:
         feeds = layer.input if isinstance(layer.input, list) else [layer.input]
         tensors = [found[id(tensor)] for tensor in feeds]
         found[id(layer.output)] = _twin_layer(layer)(tensors if len(tensors) > 1 else tensors[0])
-    twin = tf_keras.Model(inputs, found[id(model.outputs[0])], name=model.name)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Normalization):
-            twin.get_layer(layer.name).set_weights(_diagonal(layer))
-    return twin
+    return tf_keras.Model(inputs, found[id(model.outputs[0])], name=model.name)
 
 
 def copy_weights(source, target) -> None:
     """Copies the weights of every layer that has some in `source` to the layer of that name in `target`, either way.
 
+    Only a Normalization, whose numbers are no weights, is left as it is.
+
     Raises:
         ValueError: `target` has no such layer, or one of another shape.
     """
     for layer in source.layers:
-        if layer.get_weights() and layer.name != NORMALIZATION:
+        if layer.weights and not isinstance(target.get_layer(layer.name), keras.layers.Normalization):
             target.get_layer(layer.name).set_weights(layer.get_weights())
 
 
@@ -173,21 +170,12 @@ def save_for_conversion(twin: Twin, folder: Path) -> None:
 
 def _twin_layer(layer: keras.layers.Layer) -> tf_keras.layers.Layer:
     """Returns a fresh tf_keras layer of the same settings and name."""
-    if isinstance(layer, keras.layers.Normalization):
-        channels = layer.output.shape[-1]
-        return tf_keras.layers.Conv2D(channels, 1, use_bias=True, trainable=False, name=layer.name)
     kind = type(layer).__name__
     if kind not in SETTINGS or not hasattr(tf_keras.layers, kind):
         raise ValueError(f"layer {layer.name!r} has no twin in tf_keras: {kind} is none of {', '.join(SETTINGS)}")
     config = layer.get_config()
-    return getattr(tf_keras.layers, kind)(name=layer.name, **{name: config[name] for name in SETTINGS[kind]})
-
-
-def _diagonal(layer: keras.layers.Normalization) -> list[np.ndarray]:
-    """Returns [kernel (1, 1, c, c), bias (c,)] of the convolution that equals a Normalization over channels."""
-    mean, variance = np.ravel(np.asarray(layer.mean)), np.ravel(np.asarray(layer.variance))
-    factor = 1 / np.maximum(np.sqrt(variance), keras.backend.epsilon())
-    return [np.diag(factor)[None, None].astype(np.float32), (-mean * factor).astype(np.float32)]
+    settings = {name: config[name] for name in SETTINGS[kind]}
+    return getattr(tf_keras.layers, kind)(name=layer.name, trainable=layer.trainable, **settings)
 
 
 def _prune(twin: Twin, batches: Data, epochs: int, learning_rate: float, **options) -> Twin:
