@@ -35,7 +35,11 @@ def tflite_dynamic(converter, examples):
 
 
 def tflite_int8(converter, examples):
-    """All in 8 bits, also input and output; the ranges of activations are those seen on the examples."""
+    """All in 8 bits, also input and output; the ranges of activations are those seen on the examples.
+
+    Not for a Transformer that masks padding: Keras's mask, -2e38, takes the whole range of the attention scores, and
+    every token then counts alike. Dynamic quantization is as small and keeps them.
+    """
     tflite_dynamic(converter, examples)
     converter.representative_dataset = lambda: ([row[None]] for row in examples)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]

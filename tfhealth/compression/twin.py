@@ -20,6 +20,7 @@ import tensorflow_model_optimization as tfmot  # noqa: E402
 import tf_keras  # noqa: E402
 
 from tfhealth.compression.normalization import NORMALIZATION, convolved  # noqa: E402
+from tfhealth.console import progress_bar  # noqa: E402
 from tfhealth.paths import atomic_folder  # noqa: E402
 
 if _LEGACY is None:
@@ -112,7 +113,7 @@ def prune(twin: Twin, batches: Data, *, sparsity: float, epochs: int, learning_r
     every = max(1, round(RAMP * steps / MASK_UPDATES))
     last = max(1, int(RAMP * steps) // every) * every  # a multiple, or the last update never comes
     schedule = tfmot.sparsity.keras.PolynomialDecay(0.0, sparsity, 0, last, frequency=every)
-    return _prune(twin, batches, epochs, learning_rate, pruning_schedule=schedule)
+    return _prune(f"pruning to {sparsity:.0%}", twin, batches, epochs, learning_rate, pruning_schedule=schedule)
 
 
 def prune_2_of_4(twin: Twin, batches: Data, *, epochs: int, learning_rate: float) -> Twin:
@@ -124,7 +125,8 @@ def prune_2_of_4(twin: Twin, batches: Data, *, epochs: int, learning_rate: float
     """
     every = max(1, _number_of(batches) // MASK_UPDATES)
     schedule = tfmot.sparsity.keras.ConstantSparsity(0.5, 0, frequency=every)
-    return _prune(twin, batches, epochs, learning_rate, pruning_schedule=schedule, sparsity_m_by_n=(2, 4))
+    options = {"pruning_schedule": schedule, "sparsity_m_by_n": (2, 4)}
+    return _prune("pruning 2 of 4", twin, batches, epochs, learning_rate, **options)
 
 
 def cluster(twin: Twin, batches: Data, *, clusters: int, epochs: int, learning_rate: float) -> Twin:
@@ -137,7 +139,7 @@ def cluster(twin: Twin, batches: Data, *, clusters: int, epochs: int, learning_r
         "cluster_centroids_init": tfmot.clustering.keras.CentroidInitialization.KMEANS_PLUS_PLUS,
     }
     wrapped = _wrap(twin, lambda layer: tfmot.clustering.keras.cluster_weights(layer, **options))
-    _fine_tune(wrapped, batches, epochs, learning_rate)
+    _fine_tune(f"clustering to {clusters}", wrapped, batches, epochs, learning_rate)
     return tfmot.clustering.keras.strip_clustering(wrapped)
 
 
@@ -178,14 +180,14 @@ def _twin_layer(layer: keras.layers.Layer) -> tf_keras.layers.Layer:
     return getattr(tf_keras.layers, kind)(name=layer.name, trainable=layer.trainable, **settings)
 
 
-def _prune(twin: Twin, batches: Data, epochs: int, learning_rate: float, **options) -> Twin:
+def _prune(title: str, twin: Twin, batches: Data, epochs: int, learning_rate: float, **options) -> Twin:
     first = next(layer for layer in twin.layers if isinstance(layer, COMPRESSIBLE) and layer.name != NORMALIZATION)
 
     def wrapper(layer):
         return layer if layer is first else tfmot.sparsity.keras.prune_low_magnitude(layer, **options)
 
     wrapped = _wrap(twin, wrapper)
-    _fine_tune(wrapped, batches, epochs, learning_rate, [tfmot.sparsity.keras.UpdatePruningStep()])
+    _fine_tune(title, wrapped, batches, epochs, learning_rate, [tfmot.sparsity.keras.UpdatePruningStep()])
     return tfmot.sparsity.keras.strip_pruning(wrapped)
 
 
@@ -196,7 +198,7 @@ def _train_quantized(quantized: Twin, batches: Data, epochs: int, learning_rate:
             layer.trainable = False
             layer._non_trainable_weights.extend(layer._trainable_weights)
             layer._trainable_weights.clear()
-    _fine_tune(quantized, batches, epochs, learning_rate)
+    _fine_tune("quantized training", quantized, batches, epochs, learning_rate)
     return quantized
 
 
@@ -209,12 +211,15 @@ def _wrap(twin: Twin, wrapper: Callable) -> Twin:
     return tf_keras.models.clone_model(twin, clone_function=wrap)
 
 
-def _fine_tune(twin: Twin, batches: Data, epochs: int, learning_rate: float, callbacks=()) -> None:
+def _fine_tune(title: str, twin: Twin, batches: Data, epochs: int, learning_rate: float, callbacks=()) -> None:
     steps = _number_of(batches)
     rate = tf_keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     loss = tf_keras.losses.CategoricalCrossentropy(from_logits=True)
     twin.compile(tf_keras.optimizers.Adam(rate), loss)
-    twin.fit(batches, epochs=epochs, steps_per_epoch=steps // epochs, verbose=0, callbacks=list(callbacks))
+    with progress_bar(title, steps // epochs * epochs) as bar:
+        shown = tf_keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: bar.advance())
+        options = {"epochs": epochs, "steps_per_epoch": steps // epochs, "verbose": 0}
+        twin.fit(batches, callbacks=[*callbacks, shown], **options)
 
 
 def _number_of(batches: Data) -> int:
