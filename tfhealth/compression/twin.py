@@ -97,7 +97,7 @@ def copy_weights(source, target) -> None:
 def prune(twin: Twin, batches: Data, *, sparsity: float, epochs: int, learning_rate: float) -> Twin:
     """Returns the twin with this share of each kernel's weights at 0, those of smallest magnitude, fine-tuned.
 
-    The first convolution, with few and much used weights, stays dense (Gale et al. 2019, arXiv:1902.09574, sec. 4).
+    The first convolution, with few and much used weights, stays dense (as Gale et al. 2019, arXiv:1902.09574).
     Sparsity grows as a cubic over RAMP of the steps. Like all techniques here it changes its argument: give it a fresh
     twin.
 
