@@ -32,6 +32,10 @@ ROOMS = (
 OWNERS = {
     "tf_keras": ("compression/twin.py",),
     "tensorflow_model_optimization": ("compression/twin.py",),
+    "tf2onnx": ("compression/conversion.py",),
+    "onnx": ("compression/conversion.py", "compression/packaging.py"),
+    "onnxruntime": ("compression/conversion.py", "compression/runtime.py", "compression/timing.py"),
+    "ai_edge_litert": ("compression/runtime.py", "compression/timing.py", "compression/predict_image.py"),
     "keras_tuner": ("tuning/",),
     "fairlearn": ("audit/fairness.py", "audit/mitigation.py", "audit/privacy.py"),
     "matplotlib": ("report/",),
@@ -50,6 +54,11 @@ ONLY = {
     "training/metrics.py": {"numpy", "sklearn"},
     "training/weighted.py": {"numpy"},
     "training/diagnosis.py": {"numpy"},
+    "compression/packaging.py": {"onnx"},
+    "compression/recommendation.py": set(),
+    "compression/predict_image.py": {"numpy", "PIL", "ai_edge_litert"},
+    "compression/runtime.py": {"numpy", "ai_edge_litert", "onnxruntime"},  # and so no TensorFlow
+    "compression/timing.py": {"numpy", "ai_edge_litert", "onnxruntime"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 
