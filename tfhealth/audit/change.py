@@ -5,10 +5,9 @@ Paired: both are scored on the same bootstrap samples, so the difficulty that th
 
 import numpy as np
 
-from tfhealth.audit.disparity import LARGER_IS_WORSE, Comparison, bootstrap_rates, measures, observed_rates
+from tfhealth.audit.disparity import LARGER_IS_WORSE, Comparison, compared, measures
 from tfhealth.audit.fairness import ModelAudit
 from tfhealth.audit.statistics import SIGNIFICANT, holm, normal_p_value
-from tfhealth.audit.views import View
 from tfhealth.training.metrics import interval
 from tfhealth.training.record import Predictions
 
@@ -47,30 +46,28 @@ def group_changes(before: ModelAudit, after: ModelAudit) -> list[dict]:
                 }
             )
     adjusted = holm([row["p_value"] for row in rows])
-    return [
-        {**row, "p_holm": float(p), "clear": bool(p <= SIGNIFICANT)} for row, p in zip(rows, adjusted, strict=True)
-    ]
+    return [{**row, "p_holm": float(p), "clear": bool(p <= SIGNIFICANT)} for row, p in zip(rows, adjusted, strict=True)]
 
 
-def disparity_changes(before: View, after: View, prepared: list[Comparison]) -> list[dict]:
+def disparity_changes(before: ModelAudit, after: ModelAudit, prepared: list[Comparison]) -> list[dict]:
     """Returns one row per feature and measure: before, after, change, low, high (95 %, paired), worse.
 
     "worse" says that the interval leaves 0 on the unfair side. Intervals are not corrected for their number.
     """
     rows = []
     for comparison in prepared:
+        feature, questions = comparison.grouping.feature, comparison.positive.shape[1]
         if not comparison.grouping.comparable:
             continue
-        values, drawn = [], []
-        for view in (before, after):
-            audited = view.take(comparison.rows)
-            values.append(measures(observed_rates(audited, comparison), comparison.enough))
-            drawn.append(measures(bootstrap_rates(audited, comparison), comparison.enough))
+        found = [
+            [measures(compared(rates[feature], questions), comparison.enough) for rates in (audit.rates, audit.drawn)]
+            for audit in (before, after)
+        ]
         for measure, larger_is_worse in LARGER_IS_WORSE.items():
-            first, second = (float(found[measure][0]) for found in values)
-            low, high = interval(drawn[1][measure] - drawn[0][measure])
+            first, second = (float(values[measure][0]) for values, _ in found)
+            low, high = interval(found[1][1][measure] - found[0][1][measure])
             worse = bool(low > 0) if larger_is_worse else bool(high < 0)
-            row = {"feature": comparison.grouping.feature, "measure": measure, "before": first, "after": second}
+            row = {"feature": feature, "measure": measure, "before": first, "after": second}
             rows.append({**row, "change": second - first, "low": low, "high": high, "worse": worse})
     return rows
 

@@ -18,7 +18,7 @@ from tfhealth.audit.statistics import (
     holm,
     permutation_index,
     permutation_p_value,
-    pivotal_interval,
+    range_interval,
 )
 from tfhealth.audit.views import View
 
@@ -155,14 +155,13 @@ def measures(by_group: list[Rates], enough: Mapping[str, np.ndarray]) -> dict[st
     return found
 
 
-def observed_rates(view: View, comparison: Comparison) -> list[Rates]:
-    """Returns each group's rates, (1, k), of the view's audited examples."""
-    return [_rates(view.take(rows), np.ones((1, len(rows)), np.float32)) for rows in comparison.members]
-
-
-def bootstrap_rates(view: View, comparison: Comparison) -> list[Rates]:
-    """Returns each group's rates, (draws, k), in the bootstrap samples."""
-    return [_rates(view.take(rows), np.ascontiguousarray(comparison.weights[:, rows])) for rows in comparison.members]
+def compared(by_group: list[Rates], questions: int) -> list[Rates]:
+    """Returns from each group's rates, as `view_rates` gives them, what `measures` takes."""
+    kept = ("selection_rate", "recall", "specificity", "roc_auc")
+    return [
+        {**{name: rates[name][:, -questions:] for name in kept}, "correct": rates["accuracy"][:, :1]}
+        for rates in by_group
+    ]
 
 
 def permuted_measures(view: View, comparison: Comparison) -> dict[str, np.ndarray]:
@@ -184,34 +183,33 @@ def permuted_measures(view: View, comparison: Comparison) -> dict[str, np.ndarra
     return found
 
 
-def disparity_rows(view: View, comparison: Comparison, drawn: list[Rates]) -> list[dict]:
-    """Returns one row a measure: feature, measure, value, low, high, lowest, highest, p_value, null.
+def disparity_rows(view: View, comparison: Comparison, rates: list[Rates], drawn: list[Rates]) -> list[dict]:
+    """Returns one row a measure: feature, measure, value, low, high, lowest, highest (group), p_value, undefined.
 
     "null" (permutations,) and "drawn" (draws,) are for `adjust`, which takes them out.
 
     Args:
         view: of the audited examples.
         comparison: its groups.
-        drawn: `bootstrap_rates`.
+        rates: each group's rates (1, columns). drawn: in the bootstrap samples (draws, columns).
     """
     feature = comparison.grouping.feature
     if not comparison.grouping.comparable:
-        nothing = {"value": np.nan, "low": np.nan, "high": np.nan, "p_value": np.nan, "lowest": "", "highest": ""}
+        nothing = {"value": np.nan, "low": np.nan, "high": np.nan, "lowest": "", "highest": "", "p_value": np.nan}
         empty = {"null": np.zeros(0), "drawn": np.zeros(0), "undefined": "fewer than two groups large enough"}
         return [{"feature": feature, "measure": name, **nothing, **empty} for name in LARGER_IS_WORSE]
-    observed = observed_rates(view, comparison)
-    values, samples = measures(observed, comparison.enough), measures(drawn, comparison.enough)
-    nulls = permuted_measures(view, comparison)
-    rows = []
+    observed = compared(rates, len(view.classes))
+    values = measures(observed, comparison.enough)
+    samples = measures(compared(drawn, len(view.classes)), comparison.enough)
+    nulls, rows = permuted_measures(view, comparison), []
     for name, worse in LARGER_IS_WORSE.items():
-        value = float(values[name][0])
-        low, high = pivotal_interval(value, samples[name])
+        value, (lowest, highest) = float(values[name][0]), _ends(name, observed, comparison)
+        low, high = range_interval(value, samples[name])
         p_value = permutation_p_value(value, nulls[name], larger_is_worse=worse)
-        lowest, highest = _ends(name, observed, comparison)
-        row = {"feature": feature, "measure": name, "value": value, "low": low, "high": high, "p_value": p_value}
         reason = "" if np.isfinite(value) else f"fewer than two groups with {SUPPRESS_BELOW} people below the line"
-        row |= {"lowest": lowest, "highest": highest, "null": nulls[name], "drawn": samples[name], "undefined": reason}
-        rows.append(row)
+        row = {"feature": feature, "measure": name, "value": value, "low": low, "high": high, "lowest": lowest}
+        row |= {"highest": highest, "p_value": p_value, "undefined": reason}
+        rows.append({**row, "null": nulls[name], "drawn": samples[name]})
     return rows
 
 
@@ -227,11 +225,6 @@ def adjust(rows: list[dict]) -> list[dict]:
         alarm = bool(p <= SIGNIFICANT)
         found.append({**kept, "p_holm": float(p), "alarm": alarm, "tests": tests, "detectable": least})
     return found
-
-
-def _rates(view: View, weights: np.ndarray) -> Rates:
-    correct = ratio(weights @ view.correct.astype(np.float32), weights.sum(1))[:, None]
-    return {**question_rates(view, weights), "correct": correct}
 
 
 def _extremes(values: np.ndarray, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,16 +7,16 @@ positives. f1: their harmonic mean. selection_rate: share answered yes. roc_auc.
 expects too many.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from fairlearn.metrics import MetricFrame
 
-from tfhealth.audit.disparity import Comparison, adjust, bootstrap_rates, disparity_rows
+from tfhealth.audit.disparity import LARGER_IS_WORSE, Comparison, adjust, disparity_rows
 from tfhealth.audit.groups import FEWEST, SUPPRESS_BELOW, Grouping, grouping, shown, units_in, with_intersections
 from tfhealth.audit.rates import ALL_CLASSES, RATES, Rates, calibration, mean_over, view_rates
-from tfhealth.audit.statistics import permutations_needed, pivotal_interval, weighted_auc
+from tfhealth.audit.statistics import permutations_needed, range_interval, weighted_auc
 from tfhealth.audit.views import View
 from tfhealth.training.metrics import cluster_weights, interval
 
@@ -33,7 +33,7 @@ BELOW_THE_LINE = {
 
 @dataclass(frozen=True)
 class AuditSettings:
-    """draws: bootstrap samples. permutations: at least; more are made if Holm's first step needs them. seed: of both."""
+    """draws: bootstrap samples. permutations: at least; more if Holm's first step needs them. seed: of both."""
 
     draws: int = 1000
     permutations: int = 1000
@@ -72,8 +72,8 @@ def comparisons(
     """
     weights = cluster_weights(group_ids, draws=settings.draws, seed=settings.seed).astype(np.float32)
     groupings = [grouping(name, column, group_ids) for name, column in with_intersections(features).items()]
-    tests = 7 * sum(found.comparable for found in groupings)
-    permutations = max(settings.permutations, 2 * permutations_needed(max(tests, 1)))
+    tests = len(LARGER_IS_WORSE) * sum(found.comparable for found in groupings)
+    permutations = max(settings.permutations, permutations_needed(max(tests, 1)))
     return [
         Comparison.of(found, positive, group_ids, weights, permutations=permutations, seed=settings.seed)
         for found in groupings
@@ -98,7 +98,7 @@ def audit_model(view: View, prepared: list[Comparison]) -> ModelAudit:
         ]
         rows, reasons = group_rows(audited, comparison, rates[feature], drawn[feature])
         groups, undefined = groups + rows, undefined | reasons
-        disparities += disparity_rows(audited, comparison, bootstrap_rates(audited, comparison))
+        disparities += disparity_rows(audited, comparison, rates[feature], drawn[feature])
     return ModelAudit(groups, adjust(disparities), undefined, rates, drawn)
 
 
@@ -138,7 +138,12 @@ def group_rows(
     for code, group in enumerate(comparison.grouping.names):
         for column, label in enumerate(columns):
             question = column - (len(columns) - len(view.classes))  # -1: all classes together
-            row = {"feature": feature, "group": group, "class": label, **_row_counts(comparison, code, counts, question)}
+            row = {
+                "feature": feature,
+                "group": group,
+                "class": label,
+                **_row_counts(comparison, code, counts, question),
+            }
             for name in RATES:
                 reason = _why_not(name, label, {key: int(c[code, question]) for key, c in counts.items()}, question)
                 value, ends = float(rates[code][name][0, column]), drawn[code][name][:, column]
@@ -146,7 +151,7 @@ def group_rows(
                     undefined[f"{feature} / {group} / {label} / {name}"] = reason or "not defined for these examples"
                     value, low, high = np.nan, np.nan, np.nan
                 elif name == "expected_calibration_error":
-                    low, high = pivotal_interval(value, ends)
+                    low, high = range_interval(value, ends)
                 else:
                     low, high = interval(ends)
                 row |= {name: value, f"{name}_low": low, f"{name}_high": high}
@@ -168,7 +173,7 @@ def _frame(positive: np.ndarray, decided: np.ndarray, score: np.ndarray, compari
         y_true=positive,
         y_pred=decided,
         sensitive_features=comparison.codes,
-        sample_params={name: {"score": score} for name in _METRICS},
+        sample_params={name: {"score": score} for name in _FROM_SCORE},
     )
     ordered = frame.by_group.loc[range(len(grouped.names))]
     return {name: ordered[name].to_numpy(float) for name in RATES}
@@ -202,44 +207,72 @@ def _why_not(rate: str, label: str, counts: Mapping[str, int], question: int) ->
     return ""
 
 
-def _metric(rate: Callable[[np.ndarray, np.ndarray, np.ndarray], float]) -> Callable[..., float]:
-    """Makes a MetricFrame metric of a rate of (positive, decided, score).
-
-    Fairlearn's own rates are 0, not NaN, for a group without positives, so none of them is used.
-    """
-
-    def metric(y_true, y_pred, score) -> float:
-        return rate(np.asarray(y_true, bool), np.asarray(y_pred, bool), np.asarray(score, float))
-
-    return metric
-
-
 def _share(chosen: np.ndarray, among: np.ndarray) -> float:
     return float(chosen[among].mean()) if among.any() else float("nan")
 
 
-def _f1(positive: np.ndarray, decided: np.ndarray, _score: np.ndarray) -> float:
-    if not positive.any():
-        return float("nan")
-    return float(2 * (positive & decided).sum() / (positive.sum() + decided.sum()))
+# Metrics for MetricFrame, which hands over columns of a DataFrame. Fairlearn's own rates are 0, not NaN, for a group
+# without positives, so none of them is used.
 
 
-def _once(positive: np.ndarray) -> np.ndarray:
-    return np.ones((1, len(positive)))
+def _accuracy(y_true, y_pred) -> float:
+    return float((_bool(y_true) == _bool(y_pred)).mean())
+
+
+def _recall(y_true, y_pred) -> float:
+    return _share(_bool(y_pred), _bool(y_true))
+
+
+def _specificity(y_true, y_pred) -> float:
+    return _share(~_bool(y_pred), ~_bool(y_true))
+
+
+def _balanced_accuracy(y_true, y_pred) -> float:
+    return (_recall(y_true, y_pred) + _specificity(y_true, y_pred)) / 2
+
+
+def _precision(y_true, y_pred) -> float:
+    return _share(_bool(y_true), _bool(y_pred))
+
+
+def _f1(y_true, y_pred) -> float:
+    positive, decided = _bool(y_true), _bool(y_pred)
+    return float(2 * (positive & decided).sum() / (positive.sum() + decided.sum())) if positive.any() else float("nan")
+
+
+def _selection_rate(_y_true, y_pred) -> float:
+    return float(_bool(y_pred).mean())
+
+
+def _roc_auc(y_true, _y_pred, score) -> float:
+    return float(weighted_auc(_bool(y_true), np.asarray(score, float), np.ones((1, len(score))))[0])
+
+
+def _calibration_error(y_true, _y_pred, score) -> float:
+    return float(calibration(np.asarray(score, float), _bool(y_true), np.ones((1, len(score))))[0][0])
+
+
+def _calibration_in_the_large(y_true, _y_pred, score) -> float:
+    return float(np.mean(score) - _bool(y_true).mean())
+
+
+def _bool(column) -> np.ndarray:
+    return np.asarray(column, bool)
 
 
 _METRICS = {
-    "accuracy": _metric(lambda positive, decided, _: float((positive == decided).mean())),
-    "balanced_accuracy": _metric(lambda p, d, _: (_share(d, p) + _share(~d, ~p)) / 2),
-    "recall": _metric(lambda positive, decided, _: _share(decided, positive)),
-    "specificity": _metric(lambda positive, decided, _: _share(~decided, ~positive)),
-    "precision": _metric(lambda positive, decided, _: _share(positive, decided)),
-    "f1": _metric(_f1),
-    "selection_rate": _metric(lambda _, decided, __: float(decided.mean())),
-    "roc_auc": _metric(lambda positive, _, score: float(weighted_auc(positive, score, _once(positive))[0])),
-    "expected_calibration_error": _metric(lambda p, _, score: float(calibration(score, p, _once(p))[0][0])),
-    "calibration_in_the_large": _metric(lambda p, _, score: float(score.mean() - p.mean())),
+    "accuracy": _accuracy,
+    "balanced_accuracy": _balanced_accuracy,
+    "recall": _recall,
+    "specificity": _specificity,
+    "precision": _precision,
+    "f1": _f1,
+    "selection_rate": _selection_rate,
+    "roc_auc": _roc_auc,
+    "expected_calibration_error": _calibration_error,
+    "calibration_in_the_large": _calibration_in_the_large,
 }
+_FROM_SCORE = ("roc_auc", "expected_calibration_error", "calibration_in_the_large")
 GROUP_RULE = (
     f"Groups under {FEWEST} people are pooled or left out (NCHS Data Presentation Standards for Proportions, 2017); "
     f"counts under {SUPPRESS_BELOW}, and rates over so few, are not shown."

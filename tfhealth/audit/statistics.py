@@ -31,7 +31,8 @@ def weighted_auc(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -
     np.cumsum(weights[:, negatives], axis=1, out=below[:, 1:])
     first, last = (np.searchsorted(score[negatives], score[positives], side) for side in ("left", "right"))
     chosen = weights[:, positives]
-    wins = np.einsum("ij,ij->i", chosen, below[:, first] + below[:, last], dtype=float) / 2
+    beaten = below[:, first] if (first == last).all() else (below[:, first] + below[:, last]) / 2
+    wins = np.einsum("ij,ij->i", chosen, beaten)
     pairs = chosen.sum(1, dtype=float) * below[:, -1]
     return np.where(pairs > 0, wins / np.where(pairs > 0, pairs, 1), np.nan)
 
@@ -101,19 +102,20 @@ def permutations_needed(tests: int, level: float = SIGNIFICANT) -> int:
     return int(np.ceil(tests / level)) - 1
 
 
-def pivotal_interval(value: float, drawn: np.ndarray, low: float = 0.0, high: float = 1.0) -> tuple[float, float]:
-    """Returns the 95 % basic bootstrap interval, cut to [low, high]; (NaN, NaN) if undefined.
+def range_interval(value: float, drawn: np.ndarray, low: float = 0.0, high: float = 1.0) -> tuple[float, float]:
+    """Returns a 95 % bootstrap interval for extremes over groups, cut to [low, high]; (NaN, NaN) if undefined.
 
-    For ranges and absolute errors, which chance only makes larger: a bootstrap sample's gap exceeds the sample's as the
-    sample's exceeds the population's, so the excess is taken off twice. Percentiles would never reach 0.
+    Chance makes gaps and absolute errors larger, so percentiles would never reach 0; reflecting them about the value
+    (the basic bootstrap) corrects this but ends too early near 0. Each end is therefore the outer one of the two.
 
-    Source: Davison and Hinkley 1997, "Bootstrap Methods and their Application", eq. 5.6.
+    Source: Davison and Hinkley 1997, "Bootstrap Methods and their Application", eq. 5.6 and 5.18.
     """
     drawn = drawn[np.isfinite(drawn)]
     if not np.isfinite(value) or not len(drawn):
         return float("nan"), float("nan")
     lower, upper = np.percentile(drawn, [50 * (1 - COVERAGE), 50 * (1 + COVERAGE)])
-    return float(np.clip(2 * value - upper, low, high)), float(np.clip(2 * value - lower, low, high))
+    ends = min(lower, 2 * value - upper), max(upper, 2 * value - lower)
+    return float(np.clip(ends[0], low, high)), float(np.clip(ends[1], low, high))
 
 
 def detectable(null: np.ndarray, drawn: np.ndarray, *, tests: int, larger_is_worse: bool = True) -> float:
