@@ -21,6 +21,7 @@ from tfhealth.audit.statistics import (
     range_interval,
 )
 from tfhealth.audit.views import View
+from tfhealth.training.metrics import COVERAGE
 
 # Measure -> whether larger is worse. Labels are permuted among all examples for the first three, which compare groups
 # whatever their cases, and within each true class for the others, which compare like with like.
@@ -204,7 +205,7 @@ def disparity_rows(view: View, comparison: Comparison, rates: list[Rates], drawn
     nulls, rows = permuted_measures(view, comparison), []
     for name, worse in LARGER_IS_WORSE.items():
         value, (lowest, highest) = float(values[name][0]), _ends(name, observed, comparison)
-        low, high = range_interval(value, samples[name])
+        low, high = _interval(value, samples[name], nulls[name], name)
         p_value = permutation_p_value(value, nulls[name], larger_is_worse=worse)
         reason = "" if np.isfinite(value) else f"fewer than two groups with {SUPPRESS_BELOW} people below the line"
         row = {"feature": feature, "measure": name, "value": value, "low": low, "high": high, "lowest": lowest}
@@ -225,6 +226,19 @@ def adjust(rows: list[dict]) -> list[dict]:
         alarm = bool(p <= SIGNIFICANT)
         found.append({**kept, "p_holm": float(p), "alarm": alarm, "tests": tests, "detectable": least})
     return found
+
+
+def _interval(value: float, drawn: np.ndarray, null: np.ndarray, measure: str) -> tuple[float, float]:
+    if LARGER_IS_WORSE[measure]:
+        return range_interval(value, drawn, _excess(null))
+    excess = _excess(1 - null) if measure.endswith("ratio") else 0.0  # chance lowers ratios and worst-group values
+    low, high = range_interval(1 - value, 1 - drawn, excess)
+    return 1 - high, 1 - low
+
+
+def _excess(null: np.ndarray) -> float:
+    null = null[np.isfinite(null)]
+    return float(np.percentile(null, 50 * (1 + COVERAGE))) if len(null) else 0.0
 
 
 def _extremes(values: np.ndarray, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

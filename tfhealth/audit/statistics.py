@@ -102,11 +102,17 @@ def permutations_needed(tests: int, level: float = SIGNIFICANT) -> int:
     return int(np.ceil(tests / level)) - 1
 
 
-def range_interval(value: float, drawn: np.ndarray, low: float = 0.0, high: float = 1.0) -> tuple[float, float]:
-    """Returns a 95 % bootstrap interval for extremes over groups, cut to [low, high]; (NaN, NaN) if undefined.
+def range_interval(value: float, drawn: np.ndarray, excess: float = 0.0) -> tuple[float, float]:
+    """Returns a 95 % interval, in [0, 1], for a measure that chance only makes larger; (NaN, NaN) if undefined.
 
-    Chance makes gaps and absolute errors larger, so percentiles would never reach 0; reflecting them about the value
-    (the basic bootstrap) corrects this but ends too early near 0. Each end is therefore the outer one of the two.
+    Percentiles of a gap would never reach 0; reflecting them about the value (the basic bootstrap) corrects this but
+    ends too early near 0. Each end is therefore the outer one of the two, and the lower one at least `excess` below the
+    value, which inverts the permutation test: with no gap at all the interval reaches 0 in 97.5 % of samples.
+
+    Args:
+        value: of the sample.
+        drawn: (draws,) in bootstrap samples.
+        excess: what chance alone makes in 97.5 % of permutations.
 
     Source: Davison and Hinkley 1997, "Bootstrap Methods and their Application", eq. 5.6 and 5.18.
     """
@@ -114,8 +120,8 @@ def range_interval(value: float, drawn: np.ndarray, low: float = 0.0, high: floa
     if not np.isfinite(value) or not len(drawn):
         return float("nan"), float("nan")
     lower, upper = np.percentile(drawn, [50 * (1 - COVERAGE), 50 * (1 + COVERAGE)])
-    ends = min(lower, 2 * value - upper), max(upper, 2 * value - lower)
-    return float(np.clip(ends[0], low, high)), float(np.clip(ends[1], low, high))
+    ends = min(lower, 2 * value - upper, value - excess), max(upper, 2 * value - lower)
+    return float(np.clip(ends[0], 0, 1)), float(np.clip(ends[1], 0, 1))
 
 
 def detectable(null: np.ndarray, drawn: np.ndarray, *, tests: int, larger_is_worse: bool = True) -> float:

@@ -178,8 +178,8 @@ def _oracle(values) -> str:
     if not found:
         return ""
     return (
-        f"Tested on predictions with a planted gap, the audit found it in {share(found['planted'])} of "
-        f"{found['planted']['draws']} draws, and raised an alarm in {share(found['any'])} without one."
+        f"Tested on predictions with a planted gap, the audit found it in {number(found['planted']['value'], 3)} of "
+        f"{found['planted']['draws']} draws, and raised an alarm in {number(found['any']['value'], 3)} without one."
     )
 
 
