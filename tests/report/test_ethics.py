@@ -230,7 +230,7 @@ ALL = list(itertools.product(DATA, GROUPS, PARTS, SCORES))
 
 
 def words(text):
-    return len(re.sub(r"#+", "", text).split())
+    return len(text.split())
 
 
 def name(changes):
@@ -324,7 +324,10 @@ def test_errors_are_told_per_thousand_patients_with_what_they_mean():
 def test_alarm_names_the_gap_its_size_and_its_groups():
     text = ethics_report(VALUES)
     assert "2 of 35 comparisons" in text
-    assert "equal opportunity difference by skin tone (0.18 (95 % 0.05 to 0.31), corrected p 0.035" in text
+    assert (
+        "equal opportunity difference by skin tone, 0.18 (95 % 0.05 to 0.31, corrected p 0.035; lowest for pooled"
+        in text
+    )
 
 
 def test_no_alarm_is_not_called_absence_and_tells_what_could_have_been_seen():

@@ -61,7 +61,7 @@ def errors_per_thousand(view: View, group_ids: np.ndarray, settings: AuditSettin
 def fairness_values(audit: ModelAudit, prepared: Sequence[Comparison]) -> dict:
     """Returns what the text says about gaps.
 
-    "features" that two or more groups could be compared in, "tests", "alarms" (count), "clearest" (the disparity row
+    "features" audited, "tests", "alarms" (count), "clearest" (the disparity row
     with the smallest p-value, None without any), "worst" (feature, group, recall, recall_low, recall_high; None),
     "too_few" (groups without a number), "permutations".
     """
@@ -70,7 +70,7 @@ def fairness_values(audit: ModelAudit, prepared: Sequence[Comparison]) -> dict:
     worst = min(first, key=lambda row: row["recall"], default=None)
     keys = ("feature", "group", "class", "recall", "recall_low", "recall_high", "units")
     return {
-        "features": [c.grouping.feature for c in prepared if c.grouping.comparable],
+        "features": [c.grouping.feature for c in prepared],
         "tests": len(tested),
         "alarms": sum(row["alarm"] for row in tested),
         "clearest": dict(min(tested, key=lambda row: row["p_value"])) if tested else None,
@@ -83,29 +83,29 @@ def fairness_values(audit: ModelAudit, prepared: Sequence[Comparison]) -> dict:
 def collect_values(view: View, prepared: Sequence[Comparison], tests: int) -> dict:
     """Returns how many more positives of which group would show a gap of GAP_WORTH_KNOWING in sensitivity.
 
-    "feature", "group", "have", "needed", "more", "gap", "power": of the audited group whose positives fall shortest.
-    Without groups: feature and group "", needed by each of two equally large groups, have 0.
+    "feature", "group", "have", "needed", "more", "gap", "power", "question": of the audited group with the fewest
+    positives (people or lesions), if its share of them stays as it is. Without groups: feature and group "", have 0,
+    and what each of two equally large groups would need.
 
     Args:
         view: of the test split. prepared: its comparisons. tests: comparisons to correct for.
     """
-    recall = float(view_rates(view, np.ones((1, len(view))))["recall"][0, 0])
-    k = int(view.positive.sum(0).argmax()) if len(view.classes) > 1 else 0
-    short = []
-    for comparison in prepared:
+    recalls = view_rates(view, np.ones((1, len(view))))["recall"][0, -len(view.classes) :]
+    k = int(view.positive.sum(0).argmax())  # of several classes the one there is most to say about
+    found = {"feature": "", "group": "", "have": 0}
+    share, fewest = 0.5, np.inf
+    for comparison in prepared if tests else ():
         positives = comparison.positive[:, k]
+        everyone = len(np.unique(comparison.group_ids[positives]))
         for name, members in zip(comparison.grouping.names, comparison.members, strict=True):
             have = len(np.unique(comparison.group_ids[members][positives[members]]))
-            share = have / max(len(np.unique(comparison.group_ids[positives])), 1)
-            if have >= SUPPRESS_BELOW and share < 1:
-                needed = examples_needed(GAP_WORTH_KNOWING, recall, share, tests=max(tests, 1))
-                short.append({"feature": comparison.grouping.feature, "group": name, "have": have, "needed": needed})
-    if not short:
-        needed = examples_needed(GAP_WORTH_KNOWING, recall, 0.5)
-        short = [{"feature": "", "group": "", "have": 0, "needed": needed}]
-    found = max(short, key=lambda row: row["needed"] - row["have"])
-    more = max(0, found["needed"] - found["have"])
-    return {**found, "more": more, "gap": GAP_WORTH_KNOWING, "power": POWER, "question": view.classes[k]}
+            if comparison.grouping.comparable and SUPPRESS_BELOW <= have < fewest:
+                found = {"feature": comparison.grouping.feature, "group": name, "have": have}
+                share, fewest = min(have / everyone, 0.5), have
+    needed = examples_needed(GAP_WORTH_KNOWING, float(recalls[k]), share, tests=max(tests, 1))
+    more = max(0, needed - found["have"])
+    details = {"gap": GAP_WORTH_KNOWING, "power": POWER, "question": view.classes[k]}
+    return {**found, "needed": needed, "more": more, **details}
 
 
 def compression_values(changes: Mapping[str, Sequence[Mapping]]) -> dict | None:

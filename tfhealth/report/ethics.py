@@ -11,6 +11,7 @@ from tfhealth.report import ethics_phrases as phrases
 from tfhealth.report.wording import UNDEFINED, count, cut, ends, interval, is_known, listed, number
 
 FEWEST_WORDS, MOST_WORDS = 400, 600  # headings included
+MARGIN = 10  # words kept from both limits: programs count dashes, marks and numbers differently
 LONGEST_TITLE = 8  # words; a longer one is cut
 # Sentences left out, in this order, of too long a text; and put in, in this order, of too short a one.
 DISPENSABLE = ("oracle", "proxies", "mitigation", "needs_group", "attack", "explained", "worst_artifact", "prevalence")
@@ -32,12 +33,12 @@ def ethics_report(values: Mapping[str, Any]) -> str:
         "Dual-use risks": _dual_use(values),
     }
     for name in DISPENSABLE:
-        if _words(_joined(sections, leave_out=RESERVE)) > MOST_WORDS:
+        if _words(_joined(sections, leave_out=RESERVE)) > MOST_WORDS - MARGIN:
             for sentences in sections.values():
                 sentences.pop(name, None)
     left_out = list(RESERVE)
     for name in RESERVE:
-        if _words(_joined(sections, leave_out=left_out)) < FEWEST_WORDS:
+        if _words(_joined(sections, leave_out=left_out)) < FEWEST_WORDS + MARGIN:
             left_out.remove(name)
     return _joined(sections, leave_out=left_out)
 
@@ -81,13 +82,17 @@ def _groups(values) -> str:
     about, limits = values["fairness"], values["limits"]
     if not about["features"]:
         return phrases.NO_GROUPS
-    names = [cut(feature.replace("_", " ")) for feature in about["features"]]
+    names = [_feature({"feature": name}) for name in about["features"]]
     few = about["too_few"]
     too_few = f"; {few} smaller one{'s were' if few != 1 else ' was'} too few to speak of" if few else ""
+    method = (
+        f" (Fairlearn's MetricFrame, bootstrap intervals, permutation tests corrected for {about['tests']} comparisons)"
+        if about["tests"]
+        else ""
+    )
     return (
-        f"Performance was assessed by {listed(names)}, for groups of at least {limits['minimum_group']} "
-        f"(Fairlearn's MetricFrame, bootstrap intervals, permutation tests corrected for {about['tests']} "
-        f"comparisons){too_few}."
+        f"Performance was assessed by {listed(names)}, for groups of at least {limits['minimum_group']}{method}"
+        f"{too_few}."
     )
 
 
@@ -97,8 +102,9 @@ def _verdict(values) -> str:
     if row is None or not is_known(row["value"]):
         return phrases.NOTHING_COMPARABLE
     gap = (
-        f"{_measure(row)} by {cut(row['feature'].replace('_', ' '))} ({interval(row)}, corrected p {_p(row)}, lowest "
-        f"for {cut(row['lowest'])}, highest for {cut(row['highest'])})"
+        f"{_measure(row)} by {_feature(row)}, {number(row['value'])} (95 % {number(row['low'])} to "
+        f"{number(row['high'])}, corrected p {_p(row)}; lowest for {cut(row['lowest'])}, highest for "
+        f"{cut(row['highest'])})"
     )
     if about["alarms"]:
         count = f"{about['alarms']} of {about['tests']} comparisons"
@@ -119,10 +125,7 @@ def _worst(about) -> str:
     if worst is None:
         return "No group had enough positives for a recall of its own."
     score = {"value": worst["recall"], "low": worst["recall_low"], "high": worst["recall_high"]}
-    return (
-        f"The lowest recall of any group was {interval(score)}, in {cut(worst['group'])} "
-        f"({cut(worst['feature'].replace('_', ' '))})."
-    )
+    return f"The lowest recall of any group was {interval(score)}, in {cut(worst['group'])} ({_feature(worst)})."
 
 
 def _compression(values) -> str:
@@ -130,7 +133,7 @@ def _compression(values) -> str:
     if not found:
         return ""
     if found["harmed"]:
-        return f"Of {found['artifacts']} compressed models {found['harmed']} clearly harmed a group."
+        return f"Of {found['artifacts']} compressed models, {found['harmed']} clearly lowered a group's scores."
     return (
         f"None of {found['artifacts']} compressed models clearly lowered a group's recall or accuracy, although "
         "average accuracy alone could hide such losses."
@@ -221,7 +224,9 @@ def _clinical(values) -> dict[str, str]:
         "reserve_validation": phrases.RESERVE_VALIDATION,
     }
     if is_known(errors["predictive_value"]):
-        found["prevalence"] = f"Of the alarms, {number(errors['predictive_value'])} are right; {phrases.PREVALENCE_END}"
+        found["prevalence"] = (
+            f"The share of alarms that are right is {number(errors['predictive_value'])}; {phrases.PREVALENCE_END}"
+        )
     return found
 
 
@@ -229,11 +234,15 @@ def _dual_use(values) -> dict[str, str]:
     modality = values["data"]["modality"]
     return {
         "misuse": phrases.MISUSE[modality],
-        "attributes": phrases.ATTRIBUTES if values["fairness"]["features"] else phrases.NO_ATTRIBUTES,
+        "attributes": phrases.ATTRIBUTES[modality] if values["fairness"]["features"] else phrases.NO_ATTRIBUTES,
         "phone": phrases.PHONE if values.get("compression") else phrases.NO_PHONE,
         "safeguards": phrases.SAFEGUARDS,
         "reserve_dual_use": phrases.RESERVE_DUAL_USE,
     }
+
+
+def _feature(row) -> str:
+    return cut(row["feature"].replace("_", " ").replace(" x ", " by "))
 
 
 def _measure(row) -> str:
@@ -254,7 +263,7 @@ def _joined(sections: Mapping[str, Mapping[str, str]], leave_out) -> str:
 
 
 def _words(text: str) -> int:
-    return len(text.replace("#", "").split())
+    return len(text.split())
 
 
 def _title(values) -> str:

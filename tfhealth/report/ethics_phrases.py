@@ -37,9 +37,9 @@ NEEDS_GROUP = (
     "use."
 )
 POSSIBLE_BIASES = {
-    "image": "Likely for images: darker skin is rare in most dermatology collections; cameras, lighting and rulers "
-    "differ between clinics and diagnoses; labels come from a few experts; only referred patients are in the data; old "
-    "and young people are sampled unevenly.",
+    "image": "Likely for images: people with darker skin, the old and the very young are rare in most collections; "
+    "devices, lighting and markings differ between sites and travel with the diagnosis; labels come from few experts; "
+    "only people who reached a specialist are in the data.",
     "text": "Likely for texts: style and abbreviations differ between clinics and authors; diagnoses of women, "
     "minorities and the poor are documented later and more vaguely; stigmatising words travel with social groups; "
     "notes in other languages are missing; codes follow billing.",
@@ -89,7 +89,7 @@ ERRORS = {
     },
 }
 PREVALENCE = "In a population where the condition is rarer, a larger part of the alarms would be false."
-PREVALENCE_END = "where the condition is rarer, fewer would be."
+PREVALENCE_END = "where the condition is rarer, it is lower."
 TRIAL = (
     "These figures are retrospective, from one collection; use would need external validation at other sites, then a "
     "prospective study against and together with clinicians, with stopping rules and monitoring for drift afterwards."
@@ -110,10 +110,12 @@ MISUSE = {
     "text": "A model that reads diagnoses from text can be turned on people who never asked: by insurers or employers "
     "mining letters and messages, or to raise billing codes.",
 }
-ATTRIBUTES = (
-    "The group labels made for this audit, and estimates such as skin tone, could serve profiling as well as "
-    "protection; they should stay with the auditors."
-)
+ATTRIBUTES = {
+    "image": "The group labels made for this audit, and estimates such as skin tone, could serve profiling as well as "
+    "protection; they should stay with the auditors.",
+    "text": "The group labels used for this audit could serve profiling as well as protection; they should stay with "
+    "the auditors.",
+}
 NO_ATTRIBUTES = "Group labels, once collected for an audit, could serve profiling as well as protection."
 PHONE = (
     "Compression to phone size cuts both ways: data need not leave the patient's hand, but copies escape oversight and "
