@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from fairlearn.metrics import MetricFrame, equalized_odds_difference, true_positive_rate
 
-from tfhealth.audit.disparity import Comparison
+from tfhealth.audit.comparison import Comparison
 from tfhealth.audit.groups import grouping
 from tfhealth.audit.mitigation import (
     LARGEST_WEIGHT,

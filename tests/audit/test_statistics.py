@@ -72,7 +72,6 @@ def test_permutation_moves_whole_groups_of_one_stratum_and_size():
 def test_p_value_counts_the_observed_and_ties():
     null = np.array([0.1, 0.2, 0.3, NAN])
     assert permutation_p_value(0.2, null) == pytest.approx(3 / 4)
-    assert permutation_p_value(0.2, null, larger_is_worse=False) == pytest.approx(3 / 4)
     assert permutation_p_value(0.9, null) == pytest.approx(1 / 4)
     assert np.isnan(permutation_p_value(NAN, null))
     assert np.isnan(permutation_p_value(0.1, np.array([NAN])))
@@ -128,21 +127,19 @@ def test_detectable_gap_is_found_in_four_of_five_samples():
     """Two groups of 200 with rates 0.8 and 0.8 - gap, planted at the size said to be detectable."""
     rng = np.random.default_rng(0)
     n, rate = 200, 0.8
-    null = np.abs(rng.binomial(n, rate, 20_000) - rng.binomial(n, rate, 20_000)) / n
-    drawn = (rng.binomial(n, rate, 20_000) - rng.binomial(n, rate - 0.1, 20_000)) / n
-    gap = detectable(null, drawn, tests=1)
-    critical = np.quantile(null, 0.95, method="higher")
-    again = np.abs(rng.binomial(n, rate, 20_000) - rng.binomial(n, rate - gap, 20_000)) / n
-    assert np.mean(again >= critical) == pytest.approx(0.8, abs=0.04)
+    error = np.sqrt(2 * rate * (1 - rate) / n)
+    null = np.abs(rng.binomial(n, rate, 20_000) - rng.binomial(n, rate, 20_000)) / n / error
+    gap = detectable(null, 1.0, error, tests=1)
+    again = np.abs(rng.binomial(n, rate, 20_000) - rng.binomial(n, rate - gap, 20_000)) / n / error
+    assert np.mean(again >= np.quantile(null, 0.95, method="higher")) == pytest.approx(0.8, abs=0.04)
 
 
-def test_more_comparisons_make_only_larger_gaps_detectable():
-    rng = np.random.default_rng(0)
-    null, drawn = np.abs(rng.normal(size=5000)), rng.normal(size=1000)
-    assert detectable(null, drawn, tests=20) > detectable(null, drawn, tests=1)
-    worse = detectable(-null, drawn, tests=1, larger_is_worse=False)
-    assert worse == pytest.approx(-detectable(null, drawn, tests=1))
-    assert np.isnan(detectable(np.zeros(0), drawn, tests=1))
+def test_more_comparisons_and_repeated_patients_make_only_larger_gaps_detectable():
+    null = np.abs(np.random.default_rng(0).normal(size=5000))
+    assert detectable(null, 1.0, 0.1, tests=20) > detectable(null, 1.0, 0.1, tests=1)
+    assert detectable(null, 1.4, 0.1, tests=1) > detectable(null, 1.0, 0.1, tests=1)
+    assert np.isnan(detectable(np.zeros(0), 1.0, 0.1, tests=1))
+    assert np.isnan(detectable(null, NAN, NAN, tests=1))
 
 
 def test_examples_needed_give_that_power():

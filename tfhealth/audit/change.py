@@ -5,7 +5,7 @@ Paired: both are scored on the same bootstrap samples, so the difficulty that th
 
 import numpy as np
 
-from tfhealth.audit.disparity import LARGER_IS_WORSE, Comparison, compared, measures
+from tfhealth.audit.disparity import LARGER_IS_WORSE
 from tfhealth.audit.fairness import ModelAudit
 from tfhealth.audit.statistics import SIGNIFICANT, holm, normal_p_value
 from tfhealth.training.metrics import interval
@@ -49,26 +49,21 @@ def group_changes(before: ModelAudit, after: ModelAudit) -> list[dict]:
     return [{**row, "p_holm": float(p), "clear": bool(p <= SIGNIFICANT)} for row, p in zip(rows, adjusted, strict=True)]
 
 
-def disparity_changes(before: ModelAudit, after: ModelAudit, prepared: list[Comparison]) -> list[dict]:
+def disparity_changes(before: ModelAudit, after: ModelAudit) -> list[dict]:
     """Returns one row per feature and measure: before, after, change, low, high (95 %, paired), worse.
 
-    "worse" says that the interval leaves 0 on the unfair side. Intervals are not corrected for their number.
+    "worse" says that the interval leaves 0 on the unfair side. Intervals are not corrected for their number. What
+    either audit cannot define has no row.
     """
     rows = []
-    for comparison in prepared:
-        feature, questions = comparison.grouping.feature, comparison.positive.shape[1]
-        if not comparison.grouping.comparable:
+    for first, second in zip(before.disparities, after.disparities, strict=True):
+        key = first["feature"], first["measure"]
+        if not np.isfinite(second["value"] - first["value"]):
             continue
-        found = [
-            [measures(compared(rates[feature], questions), comparison.enough) for rates in (audit.rates, audit.drawn)]
-            for audit in (before, after)
-        ]
-        for measure, larger_is_worse in LARGER_IS_WORSE.items():
-            first, second = (float(values[measure][0]) for values, _ in found)
-            low, high = interval(found[1][1][measure] - found[0][1][measure])
-            worse = bool(low > 0) if larger_is_worse else bool(high < 0)
-            row = {"feature": feature, "measure": measure, "before": first, "after": second}
-            rows.append({**row, "change": second - first, "low": low, "high": high, "worse": worse})
+        low, high = interval(after.gaps[key] - before.gaps[key])
+        worse = bool(low > 0) if LARGER_IS_WORSE[key[1]] else bool(high < 0)
+        row = {"feature": key[0], "measure": key[1], "before": first["value"], "after": second["value"]}
+        rows.append({**row, "change": second["value"] - first["value"], "low": low, "high": high, "worse": worse})
     return rows
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from fairlearn.metrics import MetricFrame
 
-from tfhealth.audit.disparity import LARGER_IS_WORSE, Comparison, adjust, disparity_rows
+from tfhealth.audit.comparison import Comparison
+from tfhealth.audit.disparity import LARGER_IS_WORSE, adjust, disparity_rows
 from tfhealth.audit.groups import FEWEST, SUPPRESS_BELOW, Grouping, grouping, shown, units_in, with_intersections
 from tfhealth.audit.rates import ALL_CLASSES, RATES, Rates, calibration, mean_over, view_rates
 from tfhealth.audit.statistics import permutations_needed, range_interval, weighted_auc
@@ -49,7 +50,8 @@ class ModelAudit:
         disparities: one row per feature and measure, see disparity.py.
         undefined: "feature / group / class / rate" -> why it has no value.
         rates: feature -> per group its rates (1, columns); drawn: the same in the bootstrap samples (draws, columns).
-            Questions of the view, after "all classes" where there are several. For `change.py`.
+            Questions of the view, after "all classes" where there are several.
+        gaps: (feature, measure) -> (draws,) the disparity in the bootstrap samples.
     """
 
     groups: list[dict]
@@ -57,6 +59,7 @@ class ModelAudit:
     undefined: Mapping[str, str]
     rates: Mapping[str, list[Rates]]
     drawn: Mapping[str, list[Rates]]
+    gaps: Mapping[tuple[str, str], np.ndarray]
 
 
 def comparisons(
@@ -99,7 +102,8 @@ def audit_model(view: View, prepared: list[Comparison]) -> ModelAudit:
         rows, reasons = group_rows(audited, comparison, rates[feature], drawn[feature])
         groups, undefined = groups + rows, undefined | reasons
         disparities += disparity_rows(audited, comparison, rates[feature], drawn[feature])
-    return ModelAudit(groups, adjust(disparities), undefined, rates, drawn)
+    gaps = {(row["feature"], row["measure"]): row["drawn"] for row in disparities if row["drawn"] is not None}
+    return ModelAudit(groups, adjust(disparities), undefined, rates, drawn, gaps)
 
 
 def metric_frame_rates(view: View, comparison: Comparison) -> list[Rates]:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from tfhealth.audit.disparity import LARGER_IS_WORSE, Comparison, adjust, measures, permuted_measures
+from tfhealth.audit.comparison import Comparison
+from tfhealth.audit.disparity import LEVELS_OF, contrasts_of, levels, permuted_levels
 from tfhealth.audit.groups import grouping
 from tfhealth.audit.rates import Rates, question_rates, ratio
-from tfhealth.audit.statistics import binomial_interval, permutation_p_value, permutations_needed
+from tfhealth.audit.statistics import SIGNIFICANT, binomial_interval, holm, permutation_p_value, permutations_needed
 from tfhealth.audit.views import View, decided_view
 
 
@@ -76,19 +77,19 @@ def alarms(planted: Planted, seed: int, *, permutations: int) -> dict[tuple[str,
     """
     view, features, group_ids = plant(planted, seed)
     no_weights = np.ones((1, len(view)), np.float32)
-    enough = max(permutations, permutations_needed(len(LARGER_IS_WORSE) * len(features)))
-    rows = []
+    enough = max(permutations, permutations_needed(len(LEVELS_OF) * len(features)))
+    p_values = {}
     for name, labels in features.items():
         found = grouping(name, labels, group_ids)
         comparison = Comparison.of(found, view.positive, group_ids, no_weights, permutations=enough, seed=seed)
         audited = view.take(comparison.rows)
-        values = measures([_rates(audited.take(members)) for members in comparison.members], comparison.enough)
-        nulls = permuted_measures(audited, comparison)
-        for measure, worse in LARGER_IS_WORSE.items():
-            p_value = permutation_p_value(float(values[measure][0]), nulls[measure], larger_is_worse=worse)
-            row = {"feature": name, "measure": measure, "p_value": p_value}
-            rows.append({**row, "null": nulls[measure], "drawn": values[measure]})
-    return {(row["feature"], row["measure"]): row["alarm"] for row in adjust(rows)}
+        rates = [_rates(audited.take(members)) for members in comparison.members]
+        tested = contrasts_of(levels(rates, audited, comparison))
+        nulls = contrasts_of(permuted_levels(audited, comparison))
+        p_values |= {
+            (name, measure): permutation_p_value(float(tested[measure][0]), nulls[measure]) for measure in nulls
+        }
+    return {key: bool(p <= SIGNIFICANT) for key, p in zip(p_values, holm([*p_values.values()]), strict=True)}
 
 
 def alarm_rates(planted: Planted, *, draws: int, permutations: int, seed: int = 0) -> dict[str, dict[str, float]]:

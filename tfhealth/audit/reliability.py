@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from tfhealth.audit.disparity import Comparison
+from tfhealth.audit.comparison import Comparison
 from tfhealth.audit.groups import SUPPRESS_BELOW
 from tfhealth.audit.views import View
 
 BINS = 5  # equal-width on [0, 1]; a group of 100 would leave a finer grid's bins with a handful each
 
 
-def reliability_by_group(view: View, comparison: Comparison) -> list[dict]:
+def reliability_curves(view: View, comparison: Comparison) -> list[dict]:
     """Returns per group feature, group, confidence, frequency and count, each (BINS,); NaN with under 10 people in it.
 
     Args:

@@ -71,7 +71,7 @@ def permutation_index(strata: np.ndarray, group_ids: np.ndarray, *, draws: int, 
     return index
 
 
-def permutation_p_value(observed: float, null: np.ndarray, *, larger_is_worse: bool = True) -> float:
+def permutation_p_value(observed: float, null: np.ndarray) -> float:
     """Returns the share of permutations at least as extreme as what was observed, itself counted; NaN if undefined.
 
     Source: Phipson and Smyth 2010, "Permutation P-values Should Never Be Zero", eq. 2.
@@ -79,8 +79,7 @@ def permutation_p_value(observed: float, null: np.ndarray, *, larger_is_worse: b
     null = null[np.isfinite(null)]
     if not np.isfinite(observed) or not len(null):
         return float("nan")
-    tolerance = 1e-6  # sums in another order must count as ties
-    extreme = null >= observed - tolerance if larger_is_worse else null <= observed + tolerance
+    extreme = null >= observed - 1e-5 * max(abs(observed), 1)  # float32 sums in another order must count as ties
     return float((1 + extreme.sum()) / (1 + len(null)))
 
 
@@ -124,25 +123,23 @@ def range_interval(value: float, drawn: np.ndarray, excess: float = 0.0) -> tupl
     return float(np.clip(ends[0], 0, 1)), float(np.clip(ends[1], 0, 1))
 
 
-def detectable(null: np.ndarray, drawn: np.ndarray, *, tests: int, larger_is_worse: bool = True) -> float:
-    """Returns the value of a measure that this sample would have flagged with 80 % power; NaN if undefined.
+def detectable(null: np.ndarray, spread: float, error: float, *, tests: int) -> float:
+    """Returns the smallest gap that a test would have flagged with 80 % power; NaN if undefined.
 
-    The test's own critical value (Bonferroni's for `tests`, which Holm's first step demands, from the permutations)
-    plus the normal quantile of the power times the measure's bootstrap standard error. It so accounts for group
-    sizes, repeated patients and the number of comparisons. Beyond [0, 1] nothing at all could be detected.
+    The test's own critical value (from the permutations, at Bonferroni's level, which Holm's first step demands) plus
+    the normal quantile of the power, in standard errors of the gap. Repeated patients count through the permutations.
 
     Args:
-        null: (permutations,) the measure with permuted labels.
-        drawn: (draws,) the measure in bootstrap samples.
+        null: (permutations,) what is tested, in standard errors, with permuted labels.
+        spread: standard deviation of the gap with permuted labels, in standard errors (1 for independent examples).
+        error: standard error of the gap.
         tests: number of comparisons.
-        larger_is_worse: False for ratios and worst-group values.
     """
-    null, drawn = null[np.isfinite(null)], drawn[np.isfinite(drawn)]
-    if not len(null) or not len(drawn):
+    null = null[np.isfinite(null)]
+    if not len(null) or not np.isfinite(spread * error):
         return float("nan")
-    sign = 1 if larger_is_worse else -1
-    critical = np.quantile(sign * null, 1 - SIGNIFICANT / tests, method="higher")
-    return float(sign * (critical + norm.ppf(POWER) * drawn.std()))
+    critical = np.quantile(null, 1 - SIGNIFICANT / tests, method="higher")
+    return float((critical + norm.ppf(POWER) * spread) * error)
 
 
 def examples_needed(gap: float, rate: float, share: float, *, tests: int = 1) -> int:

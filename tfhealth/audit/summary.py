@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tfhealth.audit.disparity import Comparison
+from tfhealth.audit.comparison import Comparison
 from tfhealth.audit.fairness import AuditSettings, ModelAudit
 from tfhealth.audit.groups import FEWEST, SUPPRESS_BELOW
 from tfhealth.audit.rates import view_rates

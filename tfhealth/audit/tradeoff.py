@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tfhealth.audit.disparity import Comparison
+from tfhealth.audit.comparison import Comparison
 from tfhealth.audit.groups import SUPPRESS_BELOW, units_in
 from tfhealth.audit.rates import Rates, calibration_rates, question_rates
 from tfhealth.audit.views import View
