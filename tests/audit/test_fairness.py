@@ -255,7 +255,7 @@ def test_operating_point_just_reaches_the_sensitivity():
 
 
 def test_model_compared_with_itself_has_not_changed():
-    _, prepared, audit = audited("binary")
+    _, _, audit = audited("binary")
     assert all(
         row["change"] == row["low"] == row["high"] == 0 and not row["clear"] for row in group_changes(audit, audit)
     )
@@ -263,7 +263,7 @@ def test_model_compared_with_itself_has_not_changed():
 
 
 def test_change_is_after_less_before_in_every_group():
-    _, prepared, before = audited("binary")
+    _, _, before = audited("binary")
     _, _, after = audited("binary", seed=1)
     first, second = ({(r["feature"], r["group"]): r for r in a.groups} for a in (before, after))
     rows = group_changes(before, after)

@@ -93,5 +93,5 @@ def binomial_variance(rate: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 
 def auc_variance(positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
-    """Returns (g, q) variance of an AUC of 0.5, by the counts: a scale. Source: Mann and Whitney 1947, large samples."""
+    """Returns (g, q) variance of an AUC of 0.5, by the counts: a scale. Source: Mann and Whitney 1947."""
     return (1 / np.maximum(positives, 1) + 1 / np.maximum(negatives, 1)) / 12

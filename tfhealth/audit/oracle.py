@@ -86,9 +86,8 @@ def alarms(planted: Planted, seed: int, *, permutations: int) -> dict[tuple[str,
         rates = [_rates(audited.take(members)) for members in comparison.members]
         tested = contrasts_of(levels(rates, audited, comparison))
         nulls = contrasts_of(permuted_levels(audited, comparison))
-        p_values |= {
-            (name, measure): permutation_p_value(float(tested[measure][0]), nulls[measure]) for measure in nulls
-        }
+        for measure, null in nulls.items():
+            p_values[name, measure] = permutation_p_value(float(tested[measure][0]), null)
     return {key: bool(p <= SIGNIFICANT) for key, p in zip(p_values, holm([*p_values.values()]), strict=True)}
 
 

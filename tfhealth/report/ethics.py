@@ -102,9 +102,8 @@ def _verdict(values) -> str:
     if row is None or not is_known(row["value"]):
         return phrases.NOTHING_COMPARABLE
     gap = (
-        f"{_measure(row)} by {_feature(row)}, {number(row['value'])} (95 % {number(row['low'])} to "
-        f"{number(row['high'])}, corrected p {_p(row)}; lowest for {cut(row['lowest'])}, highest for "
-        f"{cut(row['highest'])})"
+        f"{_measure(row)} by {_feature(row)}, {number(row['gap'])} (95 % {number(row['gap_low'])} to "
+        f"{number(row['gap_high'])}, corrected p {_p(row)}) between {cut(row['lowest'])} and {cut(row['highest'])}"
     )
     if about["alarms"]:
         count = f"{about['alarms']} of {about['tests']} comparisons"

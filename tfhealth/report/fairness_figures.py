@@ -59,26 +59,33 @@ def rates_by_group(rows: list[dict], rates: list[str], path: Path, *, title: str
 
 
 def gaps(rows: list[dict], measures: list[str], path: Path) -> None:
-    """Draws each feature's gaps with 95 % intervals, a panel per measure; filled where the corrected p is <= 0.05.
+    """Draws each feature's clearest gap between two groups, named above it, with 95 % interval, a panel per measure.
 
-    A short grey bar marks the smallest gap that the sample could have detected with 80 % power.
+    Filled where the corrected p is at or below 0.05. A short grey bar marks the smallest gap between these two groups
+    that the sample could have detected with 80 % power.
 
     Args:
-        rows: feature, measure, value, low, high, alarm, detectable.
+        rows: feature, measure, gap, gap_low, gap_high, lowest, highest (names), alarm, detectable.
         measures: the panels, in order.
         path: the PNG file.
     """
     features = list(dict.fromkeys(row["feature"] for row in rows))
     found = {(row["feature"], row["measure"]): row for row in rows}
-    height = 0.75 + 0.23 * max(len(features), 1)
-    with panels_page(path, height, "Gaps between groups, with 95 % intervals", len(measures)) as (figure, panels):
+    own = {measure: [row for row in rows if row["measure"] == measure] for measure in measures}
+    height = 0.75 + 0.3 * max(len(features), 1)
+    title = "Clearest gap between two groups, with 95 % interval"
+    with panels_page(path, height, title, len(measures)) as (figure, panels):
         for ax, measure in zip(panels, measures, strict=True):
             for place, feature in enumerate(features):
                 row = found.get((feature, measure), {})
-                _dot(ax, place, [row.get(key) for key in ("value", "low", "high")], filled=bool(row.get("alarm")))
+                _dot(ax, place, [row.get(key) for key in ("gap", "gap_low", "gap_high")], filled=bool(row.get("alarm")))
                 if _is_number(row.get("detectable")):
                     ax.plot(2 * [row["detectable"]], [place - 0.3, place + 0.3], color=GREY, linewidth=1.6)
-            ax.set(xlabel=words(measure).replace("auc", "AUC"), xlim=(-0.02, 1.02), xticks=np.linspace(0, 1, 6))
+                if _is_number(row.get("gap")) and row.get("lowest"):
+                    pair = f"{_short(row['lowest'], 18)} / {_short(row['highest'], 18)}"
+                    place_text = {"ha": "right", "transform": ax.get_yaxis_transform()}
+                    ax.text(0.99, place - 0.22, pair, fontsize=5, color=GREY, **place_text)
+            ax.set(xlabel=words(measure).replace("auc", "AUC"), xlim=_limits(own[measure], "gap"))
             ax.set_yticks(range(len(features)), [words(feature) for feature in features])
             ax.set_ylim(len(features) - 0.4, -0.6)
         figure.legend(handles=_gap_legend(), loc="outside lower center", ncols=3)
@@ -138,7 +145,7 @@ def trade_off(points: list[dict], path: Path, *, gap_name: str, score_name: str)
             for p in drawn
         ]
         labels = [f"{number} {_short(point['name'])}" for number, point in enumerate(drawn, 1)]
-        figure.legend(handles, labels, loc="outside right upper", fontsize=7)
+        figure.legend(handles, labels, loc="outside right center", fontsize=7)
 
 
 def _dot(ax: Axes, place: float, score: list, *, filled: bool = True) -> None:
