@@ -80,11 +80,11 @@ def gaps(rows: list[dict], measures: list[str], path: Path) -> None:
                 row = found.get((feature, measure), {})
                 _dot(ax, place, [row.get(key) for key in ("gap", "gap_low", "gap_high")], filled=bool(row.get("alarm")))
                 if _is_number(row.get("detectable")):
-                    ax.plot(2 * [row["detectable"]], [place - 0.3, place + 0.3], color=GREY, linewidth=1.6)
+                    ax.plot(2 * [row["detectable"]], [place - 0.17, place + 0.17], color=GREY, linewidth=1.6)
                 if _is_number(row.get("gap")) and row.get("lowest"):
                     pair = f"{_short(row['lowest'], 18)} / {_short(row['highest'], 18)}"
                     place_text = {"ha": "right", "transform": ax.get_yaxis_transform()}
-                    ax.text(0.99, place - 0.22, pair, fontsize=5, color=GREY, **place_text)
+                    ax.text(0.99, place - 0.25, pair, fontsize=5, color=GREY, **place_text)
             ax.set(xlabel=words(measure).replace("auc", "AUC"), xlim=_limits(own[measure], "gap"))
             ax.set_yticks(range(len(features)), [words(feature) for feature in features])
             ax.set_ylim(len(features) - 0.4, -0.6)
