@@ -309,3 +309,13 @@ def test_lost_recall_of_one_group_is_clear_after_compression():
         if (r["feature"], r["measure"]) == ("sex", "equal_opportunity_difference")
     )
     assert gap["worse"]
+
+
+def test_labels_of_people_with_unlike_numbers_of_examples_cannot_move_and_the_audit_can_tell():
+    found = predictions()
+    view = malignant(found)
+    all_alike = comparisons({"sex": found.sensitive_features["sex"]}, view.positive, found.example_ids, SETTINGS)
+    assert all_alike[0].exchangeable == 1.0
+    person = np.repeat(np.arange(1, 38), np.arange(1, 38)).astype(str)[:700]  # 1, 2, 3, ... examples each
+    all_unlike = comparisons({"sex": found.sensitive_features["sex"]}, view.positive, person, SETTINGS)
+    assert all_unlike[0].exchangeable < 0.9

@@ -9,6 +9,7 @@ from tfhealth.audit.groups import (
     bands,
     grouping,
     intersect,
+    people_ids,
     shown,
     units_in,
     with_intersections,
@@ -112,3 +113,9 @@ def test_units_count_each_person_once_per_group():
 @pytest.mark.parametrize("missing", ["", "nan", "Unknown", "None"])
 def test_missing_labels_are_unknown(missing):
     assert grouping("sex", *labels(**{"female": 50, missing: 5})).names == ("female",)
+
+
+def test_groups_that_are_no_people_do_not_tie_examples_together():
+    groups, examples = np.array(["I10", "I10"]), np.array(["note-1", "note-2"])
+    assert people_ids(groups, examples, "category") is examples
+    assert people_ids(groups, examples, "lesion") is groups

@@ -59,15 +59,20 @@ class Comparison:
     @cached_property
     def permuted(self) -> dict[str, np.ndarray]:
         """(permutations, m) codes, permuted among all and within each true class."""
+        return {among: self.codes[self._index(among, self.permutations)] for among in ("all", "class")}
+
+    @cached_property
+    def exchangeable(self) -> float:
+        """Share of the examples whose labels can move when permuted within their class; near 0 no test has power."""
+        if not len(self.rows):
+            return 0.0
+        return float((self._index("class", draws=20) != np.arange(len(self.rows))).any(0).mean())
+
+    def _index(self, among: str, draws: int) -> np.ndarray:
         single = self.positive.shape[1] == 1
-        strata = {
-            "all": np.zeros(len(self.rows), int),
-            "class": self.positive[:, 0].astype(int) if single else self.positive.argmax(1),
-        }
-        return {
-            name: self.codes[permutation_index(column, self.group_ids, draws=self.permutations, seed=self.seed)]
-            for name, column in strata.items()
-        }
+        classes = self.positive[:, 0].astype(int) if single else self.positive.argmax(1)
+        strata = np.zeros(len(self.rows), int) if among == "all" else classes
+        return permutation_index(strata, self.group_ids, draws=draws, seed=self.seed)
 
     @cached_property
     def counts(self) -> dict[str, np.ndarray]:

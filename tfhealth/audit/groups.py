@@ -14,6 +14,7 @@ FEWEST = 30
 SUPPRESS_BELOW = 10
 HIDDEN = f"<{SUPPRESS_BELOW}"
 UNKNOWN = "unknown"
+PEOPLE = ("patient", "lesion", "person")  # group units of a card that stand for people
 NOT_AUDITED = -1
 POOLED = "pooled"
 TOO_FEW = f"too few to say (under {FEWEST})"
@@ -98,6 +99,19 @@ def _assemble(feature, labels, group_ids, members, rest: Mapping[str, int], pool
         left_out_units={name: shown(count) for name, count in rest.items()},
         pooled=pooled,
     )
+
+
+def people_ids(group_ids: np.ndarray, example_ids: np.ndarray, group_unit: str) -> np.ndarray:
+    """Returns (n,) ids of what is counted, resampled and permuted as one: people, or lesions where these are known.
+
+    A data set may be split by something else that keeps train and test apart (a diagnosis category, a publication),
+    which says nothing about who belongs together: then each example counts by itself.
+
+    Args:
+        group_ids, example_ids: (n,) of the predictions.
+        group_unit: of the card.
+    """
+    return group_ids if group_unit in PEOPLE else example_ids
 
 
 def intersect(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -63,7 +63,8 @@ def fairness_values(audit: ModelAudit, prepared: Sequence[Comparison]) -> dict:
 
     "features" audited, "tests", "alarms" (count), "clearest" (the disparity row
     with the smallest p-value, None without any), "worst" (feature, group, recall, recall_low, recall_high; None),
-    "too_few" (groups without a number), "permutations".
+    "too_few" (groups without a number), "permutations", "exchangeable" (smallest share of examples whose labels could
+    move when permuted: near 0 the tests had no power).
     """
     tested = [row for row in audit.disparities if np.isfinite(row["p_value"])]
     first = [row for row in audit.groups if "reason" not in row and np.isfinite(row["recall"])]
@@ -76,6 +77,7 @@ def fairness_values(audit: ModelAudit, prepared: Sequence[Comparison]) -> dict:
         "clearest": dict(min(tested, key=lambda row: row["p_value"])) if tested else None,
         "worst": None if worst is None else {key: worst[key] for key in keys},
         "too_few": sum("reason" in row for row in audit.groups),
+        "exchangeable": min((c.exchangeable for c in prepared if c.grouping.comparable), default=0.0),
         "permutations": max((c.permutations for c in prepared), default=0),
     }
 
