@@ -118,4 +118,5 @@ def test_missing_labels_are_unknown(missing):
 def test_groups_that_are_no_people_do_not_tie_examples_together():
     groups, examples = np.array(["I10", "I10"]), np.array(["note-1", "note-2"])
     assert people_ids(groups, examples, "category") is examples
-    assert people_ids(groups, examples, "lesion") is groups
+    for unit in ("lesion", "patient_id", "Subject"):
+        assert people_ids(groups, examples, unit) is groups

@@ -3,7 +3,7 @@ import pytest
 
 from tfhealth.audit.change import group_changes
 from tfhealth.audit.comparison import Comparison
-from tfhealth.audit.fairness import AuditSettings, audit_model, comparisons
+from tfhealth.audit.fairness import AuditSettings, ModelAudit, audit_model, comparisons
 from tfhealth.audit.groups import grouping, with_intersections
 from tfhealth.audit.oracle import Planted, plant
 from tfhealth.audit.reliability import BINS, reliability_curves
@@ -127,3 +127,17 @@ def test_reliability_of_a_bin_with_under_ten_people_is_hidden():
     (curve,) = reliability_curves(view, comparison)
     assert curve["frequency"] == pytest.approx([0.1, *[np.nan] * (BINS - 1)], nan_ok=True)
     assert curve["count"] == pytest.approx([60, *[np.nan] * (BINS - 1)], nan_ok=True)
+
+
+def test_gap_in_errors_is_told_before_one_in_selection_that_case_mix_explains():
+    def row(measure, p_value, alarm):
+        return {"feature": "age", "measure": measure, "p_value": p_value, "alarm": alarm}
+
+    parity, odds = "demographic_parity_difference", "equal_opportunity_difference"
+    for rows, expected in (
+        ([row(parity, 0.001, True), row(odds, 0.002, True)], odds),
+        ([row(parity, 0.001, True), row(odds, 0.2, False)], parity),
+        ([row(parity, 0.1, False), row(odds, 0.2, False)], odds),
+    ):
+        found = fairness_values(ModelAudit([], rows, {}, {}, {}, {}), [])
+        assert found["clearest"]["measure"] == expected

@@ -29,8 +29,8 @@ from tfhealth.training.metrics import COVERAGE, interval
 
 EVERYONE = "everyone"
 GAP_ENDS = ("gap_low", "gap_high")
-# Measure -> the levels it is taken of. Labels are permuted among all examples for the first three, which compare groups
-# whatever their cases, and within each true class for the others, which compare like with like.
+# Measure -> the levels it is taken of. Labels are permuted among all examples for those AMONG_ALL, which compare groups
+# whatever their cases (old people have more cancers), and within each true class for the others: like with like.
 LEVELS_OF = {
     "demographic_parity_difference": "selection",
     "demographic_parity_ratio": "selection",
@@ -40,6 +40,7 @@ LEVELS_OF = {
     "worst_group_recall": "mean_recall",
     "auc_difference": "auc",
 }
+AMONG_ALL = ("demographic_parity_difference", "demographic_parity_ratio", "accuracy_difference")
 LARGER_IS_WORSE = {measure: measure not in ("demographic_parity_ratio", "worst_group_recall") for measure in LEVELS_OF}
 
 

@@ -14,7 +14,7 @@ FEWEST = 30
 SUPPRESS_BELOW = 10
 HIDDEN = f"<{SUPPRESS_BELOW}"
 UNKNOWN = "unknown"
-PEOPLE = ("patient", "lesion", "person")  # group units of a card that stand for people
+PEOPLE = ("patient", "lesion", "person", "subject")  # in a card's group unit, e.g. "patient_id": they stand for people
 NOT_AUDITED = -1
 POOLED = "pooled"
 TOO_FEW = f"too few to say (under {FEWEST})"
@@ -111,7 +111,7 @@ def people_ids(group_ids: np.ndarray, example_ids: np.ndarray, group_unit: str) 
         group_ids, example_ids: (n,) of the predictions.
         group_unit: of the card.
     """
-    return group_ids if group_unit in PEOPLE else example_ids
+    return group_ids if any(word in group_unit.lower() for word in PEOPLE) else example_ids
 
 
 def intersect(first: np.ndarray, second: np.ndarray) -> np.ndarray:

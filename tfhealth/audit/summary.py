@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tfhealth.audit.comparison import Comparison
+from tfhealth.audit.disparity import AMONG_ALL
 from tfhealth.audit.fairness import AuditSettings, ModelAudit
 from tfhealth.audit.groups import FEWEST, SUPPRESS_BELOW
 from tfhealth.audit.rates import view_rates
@@ -62,7 +63,7 @@ def fairness_values(audit: ModelAudit, prepared: Sequence[Comparison]) -> dict:
     """Returns what the text says about gaps.
 
     "features" audited, "tests", "alarms" (count), "clearest" (the disparity row
-    with the smallest p-value, None without any), "worst" (feature, group, recall, recall_low, recall_high; None),
+    with the smallest p-value, alarms first, then measures that compare like with like; None without any), "worst" (feature, group, recall, recall_low, recall_high; None),
     "too_few" (groups without a number), "permutations", "exchangeable" (smallest share of examples whose labels could
     move when permuted: near 0 the tests had no power).
     """
@@ -74,7 +75,7 @@ def fairness_values(audit: ModelAudit, prepared: Sequence[Comparison]) -> dict:
         "features": [c.grouping.feature for c in prepared],
         "tests": len(tested),
         "alarms": sum(row["alarm"] for row in tested),
-        "clearest": dict(min(tested, key=lambda row: row["p_value"])) if tested else None,
+        "clearest": dict(min(tested, key=_clarity)) if tested else None,
         "worst": None if worst is None else {key: worst[key] for key in keys},
         "too_few": sum("reason" in row for row in audit.groups),
         "exchangeable": min((c.exchangeable for c in prepared if c.grouping.comparable), default=0.0),
@@ -147,6 +148,11 @@ def mitigation_values(prices: Mapping[str, Mapping]) -> dict | None:
     rows = [{"mitigation": name, **row} for name, row in prices.items() if np.isfinite(row["gain"])]
     best = max(rows, key=lambda row: (row["improved"], row["gain"]), default=None)
     return {"tried": len(prices), "improved": sum(row["improved"] for row in rows), "best": best}
+
+
+def _clarity(row: Mapping) -> tuple[bool, bool, float]:
+    """Order of disparities: a gap in selection follows from case mix alone, one in errors does not."""
+    return not row["alarm"], row["measure"] in AMONG_ALL, row["p_value"]
 
 
 def _hardest(view: View, group_ids: np.ndarray) -> int:
