@@ -62,10 +62,10 @@ def errors_per_thousand(view: View, group_ids: np.ndarray, settings: AuditSettin
 def fairness_values(audit: ModelAudit, prepared: Sequence[Comparison]) -> dict:
     """Returns what the text says about gaps.
 
-    "features" audited, "tests", "alarms" (count), "clearest" (the disparity row
-    with the smallest p-value, alarms first, then measures that compare like with like; None without any), "worst" (feature, group, recall, recall_low, recall_high; None),
-    "too_few" (groups without a number), "permutations", "exchangeable" (smallest share of examples whose labels could
-    move when permuted: near 0 the tests had no power).
+    "features" audited, "tests", "alarms" (count), "clearest" (the disparity row with the smallest p-value: alarms first,
+    then measures that compare like with like; None without any), "worst" (feature, group, class, recall, recall_low,
+    recall_high, units; None), "too_few" (groups without a number), "permutations", "exchangeable" (smallest share of
+    examples whose labels could move when permuted: near 0 the tests had no power).
     """
     tested = [row for row in audit.disparities if np.isfinite(row["p_value"])]
     first = [row for row in audit.groups if "reason" not in row and np.isfinite(row["recall"])]
