@@ -276,6 +276,11 @@ def test_change_is_after_less_before_in_every_group():
     assert {row["measure"] for row in gaps} == set(LARGER_IS_WORSE)
 
 
+def test_changes_of_several_classes_are_of_all_of_them_together():
+    _, _, audit = audited("one-vs-rest")
+    assert {row["class"] for row in group_changes(audit, audit)} == {"all classes"}
+
+
 def test_paired_interval_is_narrower_than_that_of_two_samples():
     found = predictions()
     _, prepared, before = audited("binary")

@@ -6,7 +6,7 @@ Paired: both are scored on the same bootstrap samples, so the difficulty that th
 import numpy as np
 
 from tfhealth.audit.disparity import LARGER_IS_WORSE
-from tfhealth.audit.fairness import ModelAudit
+from tfhealth.audit.fairness import ModelAudit, main_rows
 from tfhealth.audit.statistics import SIGNIFICANT, holm, normal_p_value
 from tfhealth.training.metrics import interval
 from tfhealth.training.record import Predictions
@@ -24,11 +24,11 @@ def group_changes(before: ModelAudit, after: ModelAudit) -> list[dict]:
     """Returns one row per feature, group, class and rate: before, after, change, low, high, p_value, p_holm, clear.
 
     The p-value is normal, of the bootstrap's standard error; Holm's correction is over all rows. "clear" is p_holm at
-    or below 0.05. What either audit hides or cannot define has no row.
+    or below 0.05. Of several classes it is all of them together. What either audit hides or cannot define has no row.
     """
     first, rows = {_key(row): row for row in before.groups}, []
     columns = _columns(after)
-    for row in after.groups:
+    for row in main_rows(after.groups):
         earlier = first.get(_key(row))
         for rate in CHANGED if earlier and "reason" not in row and "reason" not in earlier else ():
             code, column = columns[_key(row)]

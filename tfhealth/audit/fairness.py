@@ -167,6 +167,12 @@ def group_rows(
     return found, undefined
 
 
+def main_rows(rows: list[dict]) -> list[dict]:
+    """Returns of `group_rows` those of all classes together, or of the only question."""
+    several = any(row["class"] == ALL_CLASSES for row in rows)
+    return [row for row in rows if not several or row["class"] == ALL_CLASSES]
+
+
 def _frame(positive: np.ndarray, decided: np.ndarray, score: np.ndarray, comparison: Comparison) -> Rates:
     """Returns rate -> (groups,) of one question, taken group by group by MetricFrame."""
     grouped: Grouping = comparison.grouping

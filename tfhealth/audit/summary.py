@@ -6,7 +6,7 @@ import numpy as np
 
 from tfhealth.audit.comparison import Comparison
 from tfhealth.audit.disparity import AMONG_ALL
-from tfhealth.audit.fairness import AuditSettings, ModelAudit
+from tfhealth.audit.fairness import AuditSettings, ModelAudit, main_rows
 from tfhealth.audit.groups import FEWEST, SUPPRESS_BELOW
 from tfhealth.audit.rates import view_rates
 from tfhealth.audit.statistics import POWER, SIGNIFICANT, examples_needed
@@ -62,14 +62,14 @@ def errors_per_thousand(view: View, group_ids: np.ndarray, settings: AuditSettin
 def fairness_values(audit: ModelAudit, prepared: Sequence[Comparison]) -> dict:
     """Returns what the text says about gaps.
 
-    "features" audited, "tests", "alarms" (count), "clearest" (the disparity row with the smallest p-value: alarms first,
-    then measures that compare like with like; None without any), "worst" (feature, group, class, recall, recall_low,
-    recall_high, units; None), "too_few" (groups without a number), "permutations", "exchangeable" (smallest share of
-    examples whose labels could move when permuted: near 0 the tests had no power).
+    "features" audited, "tests", "alarms" (count), "clearest" (the disparity row with the smallest p-value: alarms
+    first, then measures that compare like with like; None without any), "worst" (feature, group, class, recall,
+    recall_low, recall_high, units; None), "too_few" (groups without a number), "permutations", "exchangeable" (smallest
+    share of examples whose labels could move when permuted: near 0 the tests had no power).
     """
     tested = [row for row in audit.disparities if np.isfinite(row["p_value"])]
-    first = [row for row in audit.groups if "reason" not in row and np.isfinite(row["recall"])]
-    worst = min(first, key=lambda row: row["recall"], default=None)
+    whole = [row for row in main_rows(audit.groups) if "reason" not in row and np.isfinite(row["recall"])]
+    worst = min(whole, key=lambda row: row["recall"], default=None)
     keys = ("feature", "group", "class", "recall", "recall_low", "recall_high", "units")
     return {
         "features": [c.grouping.feature for c in prepared],

@@ -22,8 +22,10 @@ def ethics_report(values: Mapping[str, Any]) -> str:
     """Returns the report as Markdown, 400 to 600 words under five headings.
 
     Args:
-        values: Part 5's findings values; what they hold stands in parts' documentation of findings.json. `privacy`,
-            `explanation`, `compression`, `mitigation` and `oracle` may be absent or None.
+        values: Part 5's findings values. data: of `data_values`; view: name, threshold, sensitivity; limits, overall,
+            per_1000, fairness (with proxies: names), collect, compression, mitigation: of audit/summary.py; oracle: of
+            `alarm_rates`, "planted" and "any"; privacy: attack_auc (value, low, high, chance); explanation: Part 2's
+            inside and area. The last five may be absent or None.
     """
     sections = {
         "Privacy": _privacy(values),
