@@ -324,3 +324,17 @@ def test_labels_of_people_with_unlike_numbers_of_examples_cannot_move_and_the_au
     person = np.repeat(np.arange(1, 38), np.arange(1, 38)).astype(str)[:700]  # 1, 2, 3, ... examples each
     all_unlike = comparisons({"sex": found.sensitive_features["sex"]}, view.positive, person, SETTINGS)
     assert all_unlike[0].exchangeable < 0.9
+
+
+def test_case_mix_raises_an_alarm_for_selection_and_none_for_errors():
+    """The old have twice the prevalence; in both groups 90 % of positives and 20 % of negatives are called back."""
+    rng = np.random.default_rng(0)
+    age = np.repeat(["old", "young"], 600)
+    positive = rng.random(1200) < np.where(age == "old", 0.5, 0.25)
+    score = np.clip(rng.normal(np.where(positive, 0.5 + 0.128, 0.5 - 0.084), 0.1), 0.01, 0.99)
+    y_prob = np.stack([1 - score, score], axis=1)
+    ids = np.arange(1200).astype(str)
+    audit = audit_of(Predictions(positive.astype(np.int32), y_prob, {"age": age}, ids, ids))
+    alarms = {row["measure"] for row in audit.disparities if row["alarm"]}
+    assert {"demographic_parity_difference", "demographic_parity_ratio"} <= alarms
+    assert not alarms - {"demographic_parity_difference", "demographic_parity_ratio", "accuracy_difference"}
