@@ -32,6 +32,10 @@ ROOMS = (
 OWNERS = {
     "tf_keras": ("compression/twin.py",),
     "tensorflow_model_optimization": ("compression/twin.py",),
+    "tf2onnx": ("compression/conversion.py",),
+    "onnx": ("compression/conversion.py", "compression/packaging.py"),
+    "onnxruntime": ("compression/conversion.py", "compression/runtime.py", "compression/timing.py"),
+    "ai_edge_litert": ("compression/runtime.py", "compression/timing.py", "compression/predict_image.py"),
     "keras_tuner": ("tuning/",),
     "fairlearn": ("audit/fairness.py", "audit/mitigation.py", "audit/privacy.py"),
     "matplotlib": ("report/",),
@@ -50,6 +54,20 @@ ONLY = {
     "training/metrics.py": {"numpy", "sklearn"},
     "training/weighted.py": {"numpy"},
     "training/diagnosis.py": {"numpy"},
+    "compression/packaging.py": {"onnx"},
+    "compression/recommendation.py": set(),
+    "compression/predict_image.py": {"numpy", "PIL", "ai_edge_litert"},
+    "compression/runtime.py": {"numpy", "ai_edge_litert", "onnxruntime"},  # and so no TensorFlow
+    "compression/timing.py": {"numpy", "ai_edge_litert", "onnxruntime"},
+    "audit/contrast.py": {"numpy"},
+    "audit/groups.py": {"numpy"},
+    "audit/rates.py": {"numpy"},
+    "audit/statistics.py": {"numpy", "scipy"},
+    "audit/views.py": {"numpy"},
+    "report/ethics.py": set(),
+    "report/ethics_phrases.py": set(),
+    "report/recommendations.py": set(),
+    "report/wording.py": set(),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tfhealth.errors import UserError
-from tfhealth.paths import Workspace, atomic_path, keep_settings, read_json, write_json
+from tfhealth.paths import Workspace, atomic_folder, atomic_path, keep_settings, read_json, write_json
 
 
 def write_half(path):
@@ -17,10 +17,29 @@ def write_half(path):
         raise RuntimeError
 
 
+def write_half_folder(path):
+    with atomic_folder(path) as temporary:
+        (temporary / "file").write_text("half")
+        raise RuntimeError
+
+
 def test_file_appears_only_whole(tmp_path):
     with pytest.raises(RuntimeError):
         write_half(tmp_path / "result.txt")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_appears_only_whole_and_what_a_killed_process_left_of_it_is_removed(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (tmp_path / f".saved.{ended.pid}.partial").mkdir()
+    with pytest.raises(RuntimeError):
+        write_half_folder(tmp_path / "saved")
+    assert list(tmp_path.iterdir()) == []
+    with atomic_folder(tmp_path / "saved") as temporary:
+        (temporary / "file").write_text("whole")
+    assert (tmp_path / "saved/file").read_text() == "whole"
+    assert list(tmp_path.iterdir()) == [tmp_path / "saved"]
 
 
 def test_failed_rewrite_keeps_the_old_file(tmp_path):

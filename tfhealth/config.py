@@ -56,6 +56,18 @@ class ImageTraining(TrainingConfig):
 
 
 @dataclass(frozen=True)
+class DistillationTraining(ImageTraining):
+    """How a small image model learns from a large one; see compression.distill.
+
+    Attributes:
+        temperature: both models' logits are divided by it. mixing: weight of the teacher against the labels.
+    """
+
+    temperature: float = 4.0
+    mixing: float = 0.9
+
+
+@dataclass(frozen=True)
 class TextTraining(TrainingConfig):
     """How a text model is trained. token_dropout: share of the tokens hidden in training; see data.text_pipeline."""
 

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,12 +54,29 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """As `atomic_path`, for a folder that does not stand there yet."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def _remove_abandoned(path: Path) -> None:
-    """Removes temporary files of `path` whose process was killed."""
+    """Removes temporary files and folders of `path` whose process was killed."""
     for temporary in path.parent.glob(f".{escape(path.stem)}.*.partial{escape(path.suffix)}"):
         process = temporary.name.removesuffix(path.suffix).split(".")[-2]
         if process.isdigit() and not _is_alive(int(process)):
-            temporary.unlink(missing_ok=True)
+            if temporary.is_dir():
+                shutil.rmtree(temporary)
+            else:
+                temporary.unlink(missing_ok=True)
 
 
 def _is_alive(process: int) -> bool:

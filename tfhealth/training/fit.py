@@ -48,6 +48,7 @@ def train(
     start_from: Path | None = None,
     go_on_from: Path | None = None,
     keep_state: bool = False,
+    loss: keras.losses.Loss | None = None,
 ) -> TrainingRun:
     """Returns the finished run in `folder`, training it first, or what is left of it, if need be.
 
@@ -63,6 +64,7 @@ def train(
         go_on_from: the state.npz of another run with the same config but for early stopping; training goes on from
             there, as it would have without stopping.
         keep_state: leave state.npz behind for a later `go_on_from`.
+        loss: of the feed's labels and the logits; None: the (logit-adjusted) cross-entropy that `config` describes.
 
     Raises:
         UserError: `folder` holds a broken run.
@@ -73,7 +75,7 @@ def train(
     model = build(config)
     if start_from is not None:
         model.set_weights(keras.saving.load_model(start_from, compile=False).get_weights())
-    compile_model(model, config, train_split, num_classes)
+    compile_model(model, config, train_split, num_classes, loss)
     stopping = keras.callbacks.EarlyStopping(
         "val_loss",
         patience=config.patience if config.early_stopping else config.epochs,
@@ -126,8 +128,14 @@ def sample_of(split: Split, count: int, seed: int) -> Split:
     return split.subset(np.sort(chosen))
 
 
-def compile_model(model: keras.Model, config: TrainingConfig, train_split: Split, num_classes: int) -> None:
-    """Compiles with AdamW at the peak learning rate and the (logit-adjusted) cross-entropy.
+def compile_model(
+    model: keras.Model,
+    config: TrainingConfig,
+    train_split: Split,
+    num_classes: int,
+    loss: keras.losses.Loss | None = None,
+) -> None:
+    """Compiles with AdamW at the peak learning rate and the loss; None: the (logit-adjusted) cross-entropy.
 
     Without XLA, which would bypass oneDNN's kernels (see startup.py) and takes longer to trace.
     """
@@ -140,10 +148,16 @@ def compile_model(model: keras.Model, config: TrainingConfig, train_split: Split
     )
     # Biases and normalisation scales are not capacity; decaying them only hurts (Goyal et al. 2017, sec. 5.3).
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    shares = np.bincount(train_split.y, minlength=num_classes) / len(train_split)
-    loss = LogitAdjustedCrossentropy(shares, config.balance, config.label_smoothing)
+    if loss is None:
+        shares = class_shares(train_split, num_classes)
+        loss = LogitAdjustedCrossentropy(shares, config.balance, config.label_smoothing)
     optimizer.build(model.trainable_variables)  # a train step that creates variables is traced twice
     model.compile(optimizer, loss, jit_compile=False)
+
+
+def class_shares(split: Split, num_classes: int) -> np.ndarray:
+    """Returns (num_classes,) the share of the split that each class has."""
+    return np.bincount(split.y, minlength=num_classes) / len(split)
 
 
 class Evaluation(keras.callbacks.Callback):

@@ -1,0 +1,166 @@
+"""Knowledge distillation: a small network learns from the answers of a large one, on the same augmented images."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from tfhealth.config import DistillationTraining
+from tfhealth.data.dataset import DatasetBundle, Split
+from tfhealth.data.pipeline import Feed
+from tfhealth.training.fit import class_shares, train
+from tfhealth.training.losses import LogitAdjustedCrossentropy
+from tfhealth.training.record import TrainingRun
+
+OBJECTIVE = "validation_log_loss"  # as in Part 2's search
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """A finished student.
+
+    Attributes:
+        run: its training.
+        config: with the temperature and mixing weight that were chosen.
+        trials: one row a pair that was tried: temperature, mixing, validation_log_loss, validation_accuracy.
+    """
+
+    run: TrainingRun
+    config: DistillationTraining
+    trials: list[dict]
+
+
+@keras.saving.register_keras_serializable("tfhealth")
+class DistillationLoss(keras.losses.Loss):
+    """(1 - mixing) * cross-entropy with the labels + mixing * T^2 * KL(teacher at T || student at T), in nats.
+
+    T^2 keeps the second term's gradients as large as the first's, whatever T is.
+
+    Args:
+        class_shares, tau, label_smoothing: of the first term; see LogitAdjustedCrossentropy.
+        temperature: T, above 0; logits are divided by it, so that the classes which the teacher finds unlikely count.
+        mixing: weight of the teacher, in [0, 1].
+
+    Source: Hinton, Vinyals, Dean 2015, "Distilling the Knowledge in a Neural Network", arXiv:1503.02531, sec. 2.
+    """
+
+    def __init__(self, class_shares, temperature, mixing, tau=0.0, label_smoothing=0.0, name="distillation", **kwargs):
+        super().__init__(name=name, **kwargs)
+        if temperature <= 0 or not 0 <= mixing <= 1:
+            raise ValueError(f"temperature {temperature} must be above 0, mixing {mixing} within [0, 1]")
+        self.hard = LogitAdjustedCrossentropy(class_shares, tau, label_smoothing)
+        self.temperature, self.mixing = float(temperature), float(mixing)
+
+    def call(self, y_true, y_pred):
+        """y_true (batch, 2 * num_classes): labels, then the teacher's logits; y_pred (batch, num_classes) logits."""
+        labels, teacher = ops.split(y_true, 2, axis=-1)
+        known, learned = (ops.log_softmax(logits / self.temperature) for logits in (teacher, y_pred))
+        soft = ops.sum(ops.exp(known) * (known - learned), axis=-1)
+        return (1 - self.mixing) * self.hard.call(labels, y_pred) + self.mixing * self.temperature**2 * soft
+
+    def get_config(self):
+        own = {"temperature": self.temperature, "mixing": self.mixing, "class_shares": self.hard.class_shares}
+        own |= {"tau": self.hard.tau, "label_smoothing": self.hard.label_smoothing}
+        return {**super().get_config(), **own}
+
+
+@dataclass(frozen=True)
+class TeacherFeed:
+    """Feed whose training labels are (batch, 2 * num_classes): those of `feed`, then the teacher's logits.
+
+    The teacher sees the very image that the student sees, augmentation and all (Beyer et al. 2022, arXiv:2106.05237).
+    """
+
+    feed: Feed
+    teacher: keras.Model
+
+    @property
+    def last_phase(self) -> int:
+        return self.feed.last_phase
+
+    def training(self, split: Split, *, batch_size: int, seed: int, epochs: range) -> tf.data.Dataset:
+        batches = self.feed.training(split, batch_size=batch_size, seed=seed, epochs=epochs)
+        return batches.map(self._ask, num_parallel_calls=1).prefetch(2)
+
+    def evaluation(self, split: Split, batch_size: int, epoch: int | None = None) -> Iterator[np.ndarray]:
+        return self.feed.evaluation(split, batch_size, epoch)
+
+    def _ask(self, rows, labels):
+        return rows, tf.concat([labels, self.teacher(rows, training=False)], axis=-1)
+
+
+def distill(
+    teacher: keras.Model,
+    build: Callable[[DistillationTraining], keras.Model],
+    bundle: DatasetBundle,
+    feed_of: Callable[[DistillationTraining], Feed],
+    config: DistillationTraining,
+    *,
+    temperatures: Sequence[float],
+    mixings: Sequence[float],
+    trial_epochs: int,
+    seed: int,
+    folder: Path,
+    log_dir: Path,
+) -> Distillation:
+    """Returns the student, trained with the pair of temperature and mixing weight that is best on validation.
+
+    Every pair is trained for a few epochs; the student goes on from the weights of the best. What is finished in
+    `folder` is loaded, and a killed training goes on from its last epoch.
+
+    Args:
+        teacher: inputs to logits (n, num_classes); it is not changed.
+        build: makes the uncompiled student.
+        bundle: train and validation are used, test is not.
+        feed_of: how the splits reach both models under a config.
+        config: of the final training; its temperature and mixing are replaced.
+        temperatures, mixings: the grid. trial_epochs: of each of its trainings.
+        folder: gets trials/<pair>/ and student/, each as `train` leaves it.
+        log_dir: gets TensorBoard event files in the same subfolders.
+    """
+    if not temperatures or not mixings:
+        raise ValueError("the grid needs at least one temperature and one mixing weight")
+
+    def run(name: str, settings: DistillationTraining, start_from: Path | None = None) -> TrainingRun:
+        loss = DistillationLoss(
+            class_shares(bundle.train, bundle.num_classes),
+            settings.temperature,
+            settings.mixing,
+            settings.balance,
+            settings.label_smoothing,
+        )
+        return train(
+            name,
+            build,
+            bundle.train,
+            bundle.validation,
+            settings,
+            TeacherFeed(feed_of(settings), teacher),
+            num_classes=bundle.num_classes,
+            seed=seed,
+            folder=folder / name,
+            log_dir=log_dir / name,
+            start_from=start_from,
+            loss=loss,
+        )
+
+    tried = []
+    for temperature, mixing in product(temperatures, mixings):
+        settings = replace(config, epochs=trial_epochs, temperature=temperature, mixing=mixing)
+        tried.append((settings, run(f"trials/temperature{temperature:g}_mixing{mixing:g}", settings)))
+    best, start = min(tried, key=lambda pair: pair[1].metrics[OBJECTIVE])
+    chosen = replace(config, temperature=best.temperature, mixing=best.mixing)
+    trials = [
+        {
+            "temperature": settings.temperature,
+            "mixing": settings.mixing,
+            **{name: trial.metrics[name] for name in (OBJECTIVE, "validation_accuracy")},
+        }
+        for settings, trial in tried
+    ]
+    return Distillation(run("student", chosen, start.model_path), chosen, trials)

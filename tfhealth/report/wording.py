@@ -1,0 +1,45 @@
+"""How numbers and names stand in a sentence: rounded, undefined said so, long names cut."""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+UNDEFINED = "undefined"
+LONGEST_NAME = 5  # words; a longer one is cut
+
+
+def interval(score: Mapping[str, float]) -> str:
+    """Returns "0.90 (95 % 0.85 to 0.94)" of value, low, high."""
+    low_high = f" (95 % {number(score['low'])} to {number(score['high'])})" if is_known(score.get("low")) else ""
+    return f"{number(score['value'])}{low_high}"
+
+
+def ends(score: Mapping[str, float]) -> str:
+    """Returns "12 to 34" of a count's low and high."""
+    return f"{count({'value': score['low']})} to {count({'value': score['high']})}"
+
+
+def count(score: Mapping[str, float]) -> str:
+    return f"{score['value']:,.0f}" if is_known(score["value"]) else UNDEFINED
+
+
+def small(value: float) -> str:
+    """Two digits after the point, two significant ones below a tenth."""
+    return f"{value:.2g}" if 0 < value < 0.1 else f"{value:.2f}"
+
+
+def is_known(value: float | None) -> bool:
+    return value is not None and isfinite(value)
+
+
+def number(value: float | None, decimals: int = 2) -> str:
+    return f"{round(value, decimals) + 0.0:.{decimals}f}" if is_known(value) else UNDEFINED
+
+
+def listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def cut(text: Any, longest: int = LONGEST_NAME) -> str:
+    parts = str(text).split()
+    return " ".join(parts) if len(parts) <= longest else " ".join(parts[:longest]) + "…"
