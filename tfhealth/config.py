@@ -229,9 +229,9 @@ PART1 = {
             context=9,
             training=TextTraining(epochs=3, batch_size=64, learning_rate=3e-3, label_smoothing=0.0, clip_norm=1.0),
         ),
-        dropouts=(0.1, 0.3),
+        dropouts=(0.0, 0.1),
         l2s=(1e-5,),
-        grid_epochs=2,
+        grid_epochs=1,  # too few to read: it only shows what `full` does, so both settings are ones that work
         probe=TextTraining(epochs=1, batch_size=64, learning_rate=1e-3, clip_norm=1.0),
         bootstrap_draws=300,
     ),
