@@ -189,7 +189,7 @@ PART2 = {
         trials=2,
         bootstrap_draws=300,
     ),
-    # Aim, not yet measured: 60 minutes a seed on 2 cores, on HAM10000. Study and search run at 32 px, where an epoch
+    # 38 to 52 minutes a seed on 2 cores, on HAM10000 (see README.md). Study and search run at 32 px, where an epoch
     # costs less than half; the best model of the search is then trained on at 64 px.
     "full": Part2Config(
         image_size=64,
