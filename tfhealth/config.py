@@ -98,10 +98,11 @@ class Part1Config:
 
     Attributes:
         notes_size: notes generated when the embedded data are used.
-        vocabulary_size: pieces of words at most. sequence_length: tokens of a text that are read.
+        vocabulary_size: pieces of words at most. sequence_length: tokens of a text that are read at most.
         lstm, transformer: the two families that are compared.
         dropouts, l2s: the grid, searched for each family. grid_epochs: of every trial.
-        encoder: training of a pretrained encoder's upper layers. encoder_layers: how many. encoder_length: tokens read.
+        encoder: training of a pretrained encoder's upper layers. encoder_layers: how many. encoder_length: tokens
+            that it reads at most.
         probe: training of the one-directional last-state classifiers that vanishing gradients are measured on.
         probe_width, probe_steps: their units, and the tokens that they read, the median text's if that has fewer; texts
             with fewer are left out.

@@ -7,6 +7,7 @@ from tfhealth.data.text_pipeline import TextFeed
 from tfhealth.data.tokens import (
     PADDING_ID,
     UNKNOWN_ID,
+    enough_steps,
     fit_tokenizer,
     save_tokenizer,
     token_counts,
@@ -44,6 +45,12 @@ def test_long_texts_are_cut_and_short_ones_padded(tokenizer):
     assert ids[0].tolist() == [ids[1, 0], *[PADDING_ID] * 3]
     assert (ids[1] == ids[1, 0]).all()
     assert token_counts(tokenizer, ["acute", "acute " * 9]).tolist() == [1, 9]
+
+
+def test_steps_are_spared_for_all_texts_but_the_longest_hundredth():
+    assert enough_steps(np.array([5] * 990 + [80] * 10), 100) == 5
+    assert enough_steps(np.array([5] * 980 + [80] * 20), 100) == 80
+    assert enough_steps(np.array([5] * 980 + [80] * 20), 40) == 40
 
 
 def test_vocabulary_is_no_larger_than_asked_for_and_padding_is_zero():

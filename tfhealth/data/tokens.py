@@ -14,6 +14,7 @@ from tfhealth.paths import atomic_path
 PADDING, UNKNOWN = "[PAD]", "[UNK]"
 PADDING_ID, UNKNOWN_ID = 0, 1
 MIN_FREQUENCY = 2  # a piece that occurs once in training teaches nothing
+WHOLE_SHARE = 0.99  # of the texts that no step is spared for
 LONGEST_WORD = 40  # characters; longer ones are unknown, so that a line of dashes does not fill a document
 
 
@@ -69,6 +70,18 @@ def token_ids(tokenizer: Tokenizer, texts: Iterable[str], sequence_length: int) 
 def token_counts(tokenizer: Tokenizer, texts: Iterable[str]) -> np.ndarray:
     """Returns (n,) how many tokens each text has, uncut."""
     return np.array([len(text.ids) for text in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)])
+
+
+def enough_steps(lengths: np.ndarray, limit: int) -> int:
+    """Returns how many tokens to read so that WHOLE_SHARE of the texts are read whole, `limit` at most.
+
+    More would be padding, which costs as much as text.
+
+    Args:
+        lengths: (n,) tokens of each training text.
+        limit: tokens.
+    """
+    return min(limit, int(np.quantile(lengths, WHOLE_SHARE, method="inverted_cdf")))
 
 
 def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:

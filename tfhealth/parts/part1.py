@@ -1,7 +1,7 @@
 """Part 1, medical text: load, tune LSTM and Transformer, train, probe their gradients, evaluate, attend, report."""
 
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import keras
@@ -14,7 +14,15 @@ from tfhealth.data.dataset import DatasetBundle, Rows, Split
 from tfhealth.data.splits import SPLIT_NAMES
 from tfhealth.data.text import TextOptions, load_text_dataset, may_be_shown
 from tfhealth.data.text_pipeline import TextFeed
-from tfhealth.data.tokens import PADDING_ID, encoder_ids, fit_tokenizer, save_tokenizer, tokenize
+from tfhealth.data.tokens import (
+    PADDING_ID,
+    encoder_ids,
+    enough_steps,
+    fit_tokenizer,
+    save_tokenizer,
+    token_counts,
+    tokenize,
+)
 from tfhealth.models.encoder import Encoder, frozen_part, joined, load_encoder, trained_part
 from tfhealth.models.text import BUILDERS
 from tfhealth.parts.part1_findings import Found, collect_drawings, collect_values, log_report
@@ -53,9 +61,24 @@ class Part1:
         lengths = (self.bundle.train.x.take(slice(None)) != PADDING_ID).sum(1)
         return min(self.config.probe_steps, int(np.median(lengths)))
 
+    @property
+    def sequence_length(self) -> int:
+        """The tokens of a text that are read."""
+        return self.bundle.train.x.shape[1]
+
+    @cached_property
+    def encoder_length(self) -> int:
+        """The tokens of a text that the pretrained encoder reads."""
+        ids = self.encoder_ids(self.texts.train, self.config.encoder_length)
+        return enough_steps((ids != self.encoder.tokenizer.pad_token_id).sum(1), self.config.encoder_length)
+
+    def encoder_ids(self, split: Split, length: int) -> np.ndarray:
+        """Returns (n, length) ids of the split's texts as the pretrained encoder wants them."""
+        return encoder_ids(self.encoder.tokenizer, split.x.take(slice(None)), length)
+
     def build(self, family: str, training: TextTraining) -> keras.Model:
         """Returns the uncompiled model of a family."""
-        model, sizes = getattr(self.config, family), self._sizes(family, self.config.sequence_length)
+        model, sizes = getattr(self.config, family), self._sizes(family, self.sequence_length)
         shape = {name: getattr(model, name) for name in SHAPES[family]}
         return BUILDERS[family](*sizes, width=model.width, dropout=training.dropout, l2=training.l2, **shape)
 
@@ -142,9 +165,11 @@ def token_stage(
     workspace: Workspace, config: Part1Config, seed: int, texts: DatasetBundle, encoder: Encoder | None
 ) -> Part1:
     """Learns the vocabulary from train, and tokenizes all."""
-    tokenizer = fit_tokenizer(texts.train.x.take(slice(None)), config.vocabulary_size)
+    train_texts = texts.train.x.take(slice(None))
+    tokenizer = fit_tokenizer(train_texts, config.vocabulary_size)
     save_tokenizer(tokenizer, workspace.exports("part1") / "tokenizer.json")
-    bundle = tokenize(texts, tokenizer, config.sequence_length)
+    length = enough_steps(token_counts(tokenizer, train_texts), config.sequence_length)
+    bundle = tokenize(texts, tokenizer, length)
     return Part1(workspace, config, seed, texts, tokenizer, bundle, encoder)
 
 
@@ -201,12 +226,12 @@ def encoder_stage(part: Part1) -> tuple[TrainingRun, keras.Model, Evaluation]:
     """
     config, folder = part.config, part.workspace.exports("part1", "pretrained")
     frozen = frozen_part(part.encoder, num_frozen := part.encoder.num_layers - config.encoder_layers)
-    tokenizer, paths = part.encoder.tokenizer, {name: folder / f"states_{name}.npy" for name in SPLIT_NAMES}
+    paths = {name: folder / f"states_{name}.npy" for name in SPLIT_NAMES}
     splits = {name: getattr(part.texts, name) for name in SPLIT_NAMES}
     if not (folder / "predictions_test.npz").exists():
         for name, split in splits.items():
-            ids = encoder_ids(tokenizer, split.x.take(slice(None)), config.encoder_length)
-            splits[name] = keep_states(frozen, replace(split, x=Rows(ids)), paths[name])
+            ids = Rows(part.encoder_ids(split, part.encoder_length))
+            splits[name] = keep_states(frozen, replace(split, x=ids), paths[name])
 
     def build(training: TextTraining) -> keras.Model:
         more = {"dropout": training.dropout, "l2": training.l2}

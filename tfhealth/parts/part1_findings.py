@@ -9,7 +9,7 @@ import numpy as np
 
 from tfhealth.audit.findings import Findings
 from tfhealth.data.text_pipeline import TextFeed
-from tfhealth.data.tokens import encoder_ids, token_counts
+from tfhealth.data.tokens import token_counts
 from tfhealth.report.writing import data_values
 from tfhealth.training.attention import attention_examples, attention_reach, reach_summary
 from tfhealth.training.baseline import Baseline
@@ -57,13 +57,13 @@ def collect_values(part, found: Found) -> dict:
     summaries = {family: summary(found.evaluations[family], names, **intervals) for family in COMPARED}
     paired = mcnemar(lstm.y_true, lstm.y_pred, transformer.y_pred)
     words = [len(text.split()) for text in part.texts.train.x.take(slice(None))]
-    long = token_counts(part.tokenizer, part.texts.train.x.take(slice(None))) > part.config.sequence_length
+    long = token_counts(part.tokenizer, part.texts.train.x.take(slice(None))) > part.sequence_length
     rows = [{"family": family, **row} for family, grid in found.grids.items() for row in grid.rows]
     attended = sample_of(part.bundle.test, part.config.attention_texts, part.seed).x.take(slice(None))
     return {
         "data": data_values(part.bundle)
         | {
-            "sequence_length": part.config.sequence_length,
+            "sequence_length": part.sequence_length,
             "vocabulary_size": part.bundle.vocabulary_size,
             "median_words": float(np.median(words)),
             "cut_share": float(np.mean(long)),
@@ -117,7 +117,7 @@ def model_values(part, found: Found, family: str, intervals: dict) -> dict:
     run, model = found.runs[family], found.models[family]
     one = part.bundle.test.x.take(slice(0, 1))
     if family == "pretrained":
-        one = encoder_ids(part.encoder.tokenizer, part.texts.test.x.take(slice(0, 1)), part.config.encoder_length)
+        one = part.encoder_ids(part.texts.test.subset(np.arange(1)), part.encoder_length)
     accuracy = {name: run.metrics[f"{name}_accuracy"] for name in ("train", "validation")}
     return {
         "label": LABELS[family],
