@@ -214,7 +214,7 @@ PART2 = {
 }
 
 PART1 = {
-    # Under 4 minutes on 2 cores, on the notes. A model that reads needs some 200 steps before it does so at all
+    # Five minutes on 2 cores, on the notes; 4 are the aim. A model that reads needs some 200 steps before it does so at all
     # (validation accuracy after one, two and three epochs: LSTM 0.13, 0.43, 0.50, Transformer 0.12, 0.27, 0.40).
     "quick": Part1Config(
         notes_size=8000,  # 5600 to train on; with 2000 the LSTM stayed at chance
@@ -232,7 +232,7 @@ PART1 = {
         ),
         dropouts=(0.0, 0.1),
         l2s=(1e-5,),
-        grid_epochs=1,  # too few to read: it only shows what `full` does, so both settings are ones that work
+        grid_epochs=1,  # too few to read: it only shows what `full` does; both dropouts work
         probe=TextTraining(epochs=1, batch_size=64, learning_rate=1e-3, clip_norm=1.0),
         bootstrap_draws=300,
     ),
