@@ -2,7 +2,6 @@
 
 import csv
 import json
-import time
 from dataclasses import replace
 
 import keras
@@ -56,11 +55,8 @@ def finished(tmp_path_factory):
         patch.setitem(config.PART1, "quick", TINY)
         assert main(command) == 0
         before = {path: path.stat().st_mtime_ns for path in work.rglob("model.keras")}
-        start = time.monotonic()
         assert main(command) == 0
-        again = time.monotonic() - start
         assert {path: path.stat().st_mtime_ns for path in work.rglob("model.keras")} == before, "trained again"
-        assert again < 60
     return work
 
 
