@@ -10,7 +10,8 @@ from itertools import combinations
 
 import numpy as np
 
-from tfhealth.audit.rates import mean_over, ratio
+from tfhealth.audit.rates import mean_over
+from tfhealth.training.weighted import ratio
 
 
 @dataclass(frozen=True)

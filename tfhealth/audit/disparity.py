@@ -16,7 +16,7 @@ import numpy as np
 from tfhealth.audit.comparison import Comparison
 from tfhealth.audit.contrast import Levels, auc_variance, binomial_variance
 from tfhealth.audit.groups import SUPPRESS_BELOW
-from tfhealth.audit.rates import Rates, question_rates, ratio
+from tfhealth.audit.rates import Rates, question_rates
 from tfhealth.audit.statistics import (
     SIGNIFICANT,
     detectable,
@@ -26,6 +26,7 @@ from tfhealth.audit.statistics import (
 )
 from tfhealth.audit.views import View
 from tfhealth.training.metrics import COVERAGE, interval
+from tfhealth.training.weighted import ratio
 
 EVERYONE = "everyone"
 GAP_ENDS = ("gap_low", "gap_high")

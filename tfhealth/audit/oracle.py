@@ -8,9 +8,10 @@ from scipy.special import ndtri
 from tfhealth.audit.comparison import Comparison
 from tfhealth.audit.disparity import LEVELS_OF, contrasts_of, levels, permuted_levels
 from tfhealth.audit.groups import grouping
-from tfhealth.audit.rates import Rates, question_rates, ratio
+from tfhealth.audit.rates import Rates, question_rates
 from tfhealth.audit.statistics import SIGNIFICANT, binomial_interval, holm, permutation_p_value, permutations_needed
 from tfhealth.audit.views import View, decided_view
+from tfhealth.training.weighted import ratio
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,7 @@ from tfhealth.data.pipeline import Feed
 from tfhealth.training.fit import class_shares, train
 from tfhealth.training.losses import LogitAdjustedCrossentropy
 from tfhealth.training.record import TrainingRun
-
-OBJECTIVE = "validation_log_loss"  # as in Part 2's search
+from tfhealth.tuning.trials import OBJECTIVE
 
 
 @dataclass(frozen=True)

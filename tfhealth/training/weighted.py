@@ -63,9 +63,9 @@ def weighted_class_scores(y_true: np.ndarray, y_prob: np.ndarray, weights: np.nd
     hits, support, claimed = weights @ (true & predicted), weights @ true, weights @ predicted
     ranking = np.stack([_ranking(true[:, k], y_prob[:, k], weights) for k in classes], axis=-1)  # (2, draws, k)
     return {
-        "precision": _ratio(hits, claimed),
-        "recall": _ratio(hits, support),
-        "f1": np.where(support > 0, _ratio(2 * hits, support + claimed), np.nan),
+        "precision": ratio(hits, claimed),
+        "recall": ratio(hits, support),
+        "f1": np.where(support > 0, ratio(2 * hits, support + claimed), np.nan),
         "roc_auc": ranking[0],
         "average_precision": ranking[1],
     }
@@ -91,9 +91,9 @@ def _areas(weights: np.ndarray, positive: np.ndarray, last: np.ndarray) -> np.nd
     new_alarms = np.diff(alarms, axis=1, prepend=0.0)
     all_hits, all_alarms = hits[:, -1], alarms[:, -1]
     defined = (all_hits > 0) & (all_alarms > 0)
-    roc_auc = _ratio((new_alarms * (hits + hits_before) / 2).sum(1), all_hits * all_alarms)
-    precision = np.nan_to_num(_ratio(hits, hits + alarms))
-    average_precision = _ratio(((hits - hits_before) * precision).sum(1), all_hits)
+    roc_auc = ratio((new_alarms * (hits + hits_before) / 2).sum(1), all_hits * all_alarms)
+    precision = np.nan_to_num(ratio(hits, hits + alarms))
+    average_precision = ratio(((hits - hits_before) * precision).sum(1), all_hits)
     return np.where(defined, np.stack([roc_auc, average_precision]), np.nan)
 
 
@@ -111,10 +111,10 @@ def _calibration_error(confidence: np.ndarray, hit: np.ndarray, weights: np.ndar
 def _mean_over(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """Mean over the chosen columns that are defined, row by row; NaN where there is none."""
     chosen = chosen & np.isfinite(values)
-    return _ratio(np.where(chosen, values, 0).sum(1), chosen.sum(1))
+    return ratio(np.where(chosen, values, 0).sum(1), chosen.sum(1))
 
 
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Quotient; NaN where the denominator is 0."""
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Quotient as float64; NaN where the denominator is 0."""
     zero = denominator == 0
-    return np.where(zero, np.nan, numerator / np.where(zero, 1, denominator))
+    return np.where(zero, np.nan, numerator / np.where(zero, 1, denominator).astype(float))
