@@ -18,6 +18,7 @@ from tfhealth.training.record import Predictions
 from tfhealth.training.tracking import write_hparams, write_report
 
 NOT_SHOWN = ""  # of a group too small to speak of
+ALONE = "fewer than two groups are large enough to compare"
 LOGGED = ("gzip_mb", LATENCY, "accuracy", "accuracy_change", "max_abs_error", "top1_agreement")
 
 
@@ -68,12 +69,16 @@ def audited(predictions: Predictions, group_unit: str) -> tuple[Predictions, lis
     """Returns the predictions with the groups that are large enough to speak of, and the others, without a number.
 
     As in Part 5, crossed features among them: small groups are pooled, and NOT_SHOWN if even together they are small.
+    A feature without two groups to compare is left out.
     """
     people = people_ids(predictions.group_ids, predictions.example_ids, group_unit)
     features, hidden = {}, []
     for feature, labels in with_intersections(predictions.sensitive_features).items():
         groups = grouping(feature, labels, people)
-        features[feature] = np.array([*groups.names, NOT_SHOWN])[groups.codes]  # NOT_AUDITED is -1, the last
+        if groups.comparable:
+            features[feature] = np.array([*groups.names, NOT_SHOWN])[groups.codes]  # NOT_AUDITED is -1, the last
+        else:
+            hidden.append({"feature": feature, "group": "all", "units": "", "reason": ALONE})
         hidden += [
             {"feature": feature, "group": group, "units": groups.left_out_units[group], "reason": reason}
             for group, reason in groups.left_out.items()

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from tfhealth.report.fairness_figures import rates_by_group
 from tfhealth.report.figures import BLUE, GREY, PLAIN, SKY, VERMILLION, page
@@ -65,33 +65,14 @@ def pareto(rows: Sequence[Mapping], recommended: str | None, models: Sequence[Ma
         models: label and test scores of the Keras models, drawn as dotted lines.
         path: the PNG file.
     """
-    with page(
-        path, max(3.4, 0.9 + 0.14 * len(rows)), "Test accuracy against size and latency (left and up: better)"
-    ) as figure:
+    title = "Test accuracy against size and latency (left and up: better)"
+    with page(path, max(3.4, 0.9 + 0.14 * len(rows)), title) as figure:
         panels = figure.subplots(1, 2, sharey=True)
         for ax, (key, label) in zip(panels, AXES, strict=True):
             for model in models:
                 ax.axhline(model["test"]["accuracy"]["value"], color=GREY, linewidth=0.8, linestyle=":")
-            x, y = (np.array([row[name] for row in rows], float) for name in (key, "accuracy"))
-            front = _front(x, y)
-            ax.plot(x[front], y[front], color=VERMILLION, linewidth=0.8, drawstyle="steps-post")
-            for count, row in enumerate(rows, 1):
-                marker, color = KINDS[row["format"]]
-                if row["name"] == recommended:
-                    marker, color = "D", VERMILLION
-                ax.plot(row[key], row["accuracy"], marker, color=color, markersize=5, alpha=0.8)
-                ax.annotate(
-                    str(count),
-                    (row[key], row["accuracy"]),
-                    (4, 3),
-                    textcoords="offset points",
-                    fontsize=6,
-                    bbox=PLAIN | {"alpha": 0.6},
-                )
-            ax.set(xscale="log", xlabel=label)
-            ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
-            ax.xaxis.set_minor_locator(NullLocator())
-            ax.xaxis.set_major_formatter("{x:g}")
+            _points(ax, rows, key, recommended)
+            ax.set_xlabel(label)
         panels[0].set_ylabel("test accuracy")
         figure.legend(*_legend(rows, recommended), loc="outside right center", fontsize=6)
 
@@ -114,6 +95,27 @@ def _line(ax: Axes, place: float, cells: Sequence[str], **style) -> None:
         ax.text(x, place, cell, va="center", ha="left" if x == 0 else "right", fontsize=6.5, **style)
 
 
+def _points(ax: Axes, rows: Sequence[Mapping], key: str, recommended: str | None) -> None:
+    """Draws every file as a numbered point over its cost, on a logarithmic axis, and the line of the best."""
+    x, y = (np.array([row[name] for row in rows], float) for name in (key, "accuracy"))
+    front = _front(x, y)
+    ax.plot(x[front], y[front], color=VERMILLION, linewidth=0.8, drawstyle="steps-post")
+    for count, row in enumerate(rows, 1):
+        marker, color = _style(row, recommended)
+        place = (row[key], row["accuracy"])
+        ax.plot(*place, marker, color=color, markersize=5, alpha=0.8)
+        ax.annotate(str(count), place, (4, 3), textcoords="offset points", fontsize=6, bbox=PLAIN | {"alpha": 0.6})
+    ax.set_xscale("log")
+    wide = np.nanmax(x, initial=0) > 10 * np.nanmin(x, initial=np.inf)
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)) if wide else MaxNLocator(4))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter("{x:g}")
+
+
+def _style(row, recommended: str | None) -> tuple[str, str]:
+    return ("D", VERMILLION) if row["name"] == recommended else KINDS[row["format"]]
+
+
 def _interval(row) -> str:
     change, low, high = (number(row[f"accuracy_change{end}"], 3) for end in ("", "_low", "_high"))
     return f"{change} ({low} to {high})"
@@ -133,7 +135,7 @@ def _front(cost: np.ndarray, score: np.ndarray) -> np.ndarray:
 def _legend(rows, recommended) -> tuple[list[Line2D], list[str]]:
     handles, labels = [], []
     for count, row in enumerate(rows, 1):
-        marker, color = ("D", VERMILLION) if row["name"] == recommended else KINDS[row["format"]]
+        marker, color = _style(row, recommended)
         handles.append(Line2D([], [], marker=marker, color=color, linestyle="none", markersize=4))
         labels.append(f"{count} {row['name']}")
     handles.append(Line2D([], [], color=GREY, linewidth=0.8, linestyle=":"))

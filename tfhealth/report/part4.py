@@ -51,8 +51,9 @@ def _figures(folder: Path, values: Mapping[str, Any]) -> dict[str, str]:
     best = choice["name"] or choice["nearest"]
     draw = {
         "comparison": lambda path: figures.comparison_table(values["artifacts"], choice["name"], path),
-        "pareto": lambda path: figures.pareto(made, choice["name"], values["models"], path),
     }
+    if made:
+        draw["pareto"] = lambda path: figures.pareto(made, choice["name"], values["models"], path)
     groups = [row for row in values["subgroups"]["rows"] if row["name"] == best]
     if groups:
         draw["subgroups"] = lambda path: figures.subgroup_changes(groups, best, path)
