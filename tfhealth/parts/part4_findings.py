@@ -75,14 +75,14 @@ def audited(predictions: Predictions, group_unit: str) -> tuple[Predictions, lis
     features, hidden = {}, []
     for feature, labels in with_intersections(predictions.sensitive_features).items():
         groups = grouping(feature, labels, people)
-        if groups.comparable:
-            features[feature] = np.array([*groups.names, NOT_SHOWN])[groups.codes]  # NOT_AUDITED is -1, the last
-        else:
-            hidden.append({"feature": feature, "group": "all", "units": "", "reason": ALONE})
         hidden += [
             {"feature": feature, "group": group, "units": groups.left_out_units[group], "reason": reason}
             for group, reason in groups.left_out.items()
         ]
+        if groups.comparable:
+            features[feature] = np.array([*groups.names, NOT_SHOWN])[groups.codes]  # NOT_AUDITED is -1, the last
+        else:
+            hidden.append({"feature": feature, "group": "all", "units": "", "reason": ALONE})
     return replace(predictions, sensitive_features=features), hidden
 
 
