@@ -200,7 +200,7 @@ def test_tensorboard_has_the_figures_and_every_file(finished):
     [
         (["--techniques", "int8,magic"], "technique 'magic' is unknown"),
         (["--phantom-bias", "0.5"], "made with other options (phantom_bias)"),
-        (["--from", "part1"], "python -m tfhealth.run part1 --text notes"),
+        (["--from", "part1", "--techniques", "int8"], "python -m tfhealth.run part1 --text notes"),
         (["--run", "absent"], "python -m tfhealth.run part2 --image phantom --profile quick --seed 0 --run absent"),
     ],
 )
