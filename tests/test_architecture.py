@@ -17,6 +17,7 @@ ROOMS = (
     "console",
     "startup",
     "config",
+    "config_part4",
     "data",
     "models",
     "training",
@@ -56,6 +57,8 @@ ONLY = {
     "training/diagnosis.py": {"numpy"},
     "compression/packaging.py": {"onnx"},
     "compression/recommendation.py": set(),
+    "report/compression_narrative.py": set(),
+    "report/model_card.py": set(),
     "compression/predict_image.py": {"numpy", "PIL", "ai_edge_litert"},
     "compression/runtime.py": {"numpy", "ai_edge_litert", "onnxruntime"},  # and so no TensorFlow
     "compression/timing.py": {"numpy", "ai_edge_litert", "onnxruntime"},

@@ -16,38 +16,22 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tfhealth import config
-from tfhealth.config import PART2, Capacity
 from tfhealth.run import main
-
-TINY = replace(
-    PART2["quick"],
-    image_size=32,
-    phantom_size=300,
-    capacities=(Capacity("resnet8", 2), Capacity("resnet8", 4)),
-    size_fractions=(0.5, 1.0),
-    study=replace(PART2["quick"].study, epochs=2, batch_size=16, resolutions=()),
-    final=replace(PART2["quick"].final, epochs=2, batch_size=16, resolutions=()),
-    trials=2,
-    views=8,
-    bootstrap_draws=30,
-)
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """The folder of a finished run of `part2`."""
-    work = tmp_path_factory.mktemp("work")
+def finished(part2_run, tiny_part2):
+    """The folder of a finished run of `part2`, after a second start that found nothing to do."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(config.PART2, "quick", TINY)
-        patch.setenv("TFHEALTH_CACHE", str(work / "cache"))
-        assert main(["part2", "--run", "tiny", "--workdir", str(work), "--debug"]) == 0
-        before = {path: path.stat().st_mtime_ns for path in work.rglob("model.keras")}
+        patch.setitem(config.PART2, "quick", tiny_part2)
+        patch.setenv("TFHEALTH_CACHE", str(part2_run / "cache"))
+        before = {path: path.stat().st_mtime_ns for path in part2_run.rglob("model.keras")}
         start = time.monotonic()
-        assert main(["part2", "--run", "tiny", "--workdir", str(work), "--debug"]) == 0
+        assert main(["part2", "--run", "tiny", "--workdir", str(part2_run), "--debug"]) == 0
         again = time.monotonic() - start
-        assert {path: path.stat().st_mtime_ns for path in work.rglob("model.keras")} == before, "trained again"
+        assert {path: path.stat().st_mtime_ns for path in part2_run.rglob("model.keras")} == before, "trained again"
         assert again < 60
-    return work
+    return part2_run
 
 
 def findings(work: Path) -> dict:
@@ -140,8 +124,8 @@ def test_no_group_is_in_two_splits_of_the_saved_predictions(finished):
     assert not groups["validation"] & groups["test"]
 
 
-def test_other_settings_under_the_same_name_are_refused(finished, monkeypatch, capsys):
-    monkeypatch.setitem(config.PART2, "quick", replace(TINY, trials=3))
+def test_other_settings_under_the_same_name_are_refused(finished, tiny_part2, monkeypatch, capsys):
+    monkeypatch.setitem(config.PART2, "quick", replace(tiny_part2, trials=3))
     monkeypatch.setenv("TFHEALTH_CACHE", str(finished / "cache"))
     assert main(["part2", "--run", "tiny", "--workdir", str(finished)]) == 2
     assert "other settings (config)" in capsys.readouterr().err

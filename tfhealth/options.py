@@ -22,12 +22,36 @@ def add_image_options(command: argparse.ArgumentParser) -> None:
 
 
 def add_text_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--text", default="notes", metavar="NAME", help=f"{TEXTS} (default %(default)s)")
-    command.add_argument("--notes-bias", type=float, default=0.0, help="plant a bias by insurance, 0 to 1 (notes)")
-    command.add_argument("--text-column", default="text", help="csv: column of texts (default %(default)s)")
+    _add_texts(command)
     command.add_argument("--encoder", metavar="NAME", help="train this one too: minilm | KerasHub preset | folder")
     command.add_argument("--show-text", action="store_true", help="let figures show texts that are not public")
     _add_table_options(command)
+
+
+def add_compression_options(command: argparse.ArgumentParser) -> None:
+    """Adds those of both kinds of data, the limits and the techniques; a limit that is not given is the profile's."""
+    command.add_argument(
+        "--from", dest="source", choices=("part2", "part1"), default="part2", help="whose model (default %(default)s)"
+    )
+    add_image_options(command)
+    _add_texts(command)
+    command.add_argument("--max-mb", type=_limit, help="of the recommended file's download, gzipped")
+    command.add_argument("--max-ms", type=_limit, help="of its prediction, one thread")
+    command.add_argument("--max-drop", type=_limit, help="of its validation accuracy: 0.01 is one point")
+    command.add_argument("--techniques", help="only these, separated by commas (default: the profile's)")
+
+
+def _limit(text: str) -> float:
+    value = float(text)
+    if not value >= 0:  # also NaN
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
+
+
+def _add_texts(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--text", default="notes", metavar="NAME", help=f"{TEXTS} (default %(default)s)")
+    command.add_argument("--notes-bias", type=float, default=0.0, help="plant a bias by insurance, 0 to 1 (notes)")
+    command.add_argument("--text-column", default="text", help="csv: column of texts (default %(default)s)")
 
 
 def add_source_options(command: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from tfhealth.errors import UserError
 from tfhealth.options import (
     IMAGES,
     TEXTS,
+    add_compression_options,
     add_image_options,
     add_run_options,
     add_source_options,
@@ -55,6 +56,11 @@ def parser() -> argparse.ArgumentParser:
     add_image_options(part2_command)
     part2_command.set_defaults(command=part2)
 
+    part4_command = commands.add_parser("part4", help="compression: the model of part 2 or 1, made fit for a phone")
+    add_run_options(part4_command)
+    add_compression_options(part4_command)
+    part4_command.set_defaults(command=part4)
+
     data_command = commands.add_parser("data", help="what each data set is, its licence, and whether it is here")
     data_command.add_argument("name", nargs="?", help=f"read this one: {IMAGES} | {TEXTS}")
     data_command.add_argument("--image-size", type=int, default=64, help="side in pixels (default %(default)s)")
@@ -96,6 +102,28 @@ def part2(options: argparse.Namespace) -> int:
         options=image_options(options, phantom_bias=options.phantom_bias),
         profile=options.profile,
         seed=options.seed,
+    )
+    return 0
+
+
+def part4(options: argparse.Namespace) -> int:
+    start_tensorflow(options.debug)
+    from tfhealth.parts import part4 as part
+
+    if options.source == "part2":
+        name, source = options.image, image_options(options, phantom_bias=options.phantom_bias)
+    else:
+        name = options.text
+        source = text_options(options, text_column=options.text_column, notes_bias=options.notes_bias)
+    part.run(
+        workspace(options, name),
+        source=options.source,
+        name=name,
+        options=source,
+        profile=options.profile,
+        seed=options.seed,
+        techniques=options.techniques,
+        limits={limit: getattr(options, limit) for limit in ("max_mb", "max_ms", "max_drop")},
     )
     return 0
 

@@ -69,6 +69,14 @@ def measure(run_name: str, path: Path, feed: Feed, split: Split, keras_logits: n
     return artifact
 
 
+def predict(artifact: Artifact, feed: Feed, split: Split, split_name: str) -> Predictions:
+    """Returns a file's answers on another split; they are saved beside it as <name>.<split_name>.npz, once."""
+    path = artifact.path.with_name(f"{artifact.path.name}.{split_name}.npz")
+    if not path.exists():
+        predictions_of(split, run_all(load_runner(artifact.path), feed.evaluation(split, BATCH))).save(path)
+    return Predictions.load(path, "the same command")
+
+
 def measure_speed(artifacts: Sequence[Artifact], rows: np.ndarray, *, rounds: int) -> dict[str, dict[str, float]]:
     """Returns artifact name -> latency p50 and p95 in ms by threads, and memory_mb; see timing.py.
 
@@ -116,7 +124,7 @@ def comparison_rows(
     weights = cluster_weights(baseline.group_ids, draws=draws, seed=seed)
     before = _scores(baseline, weights)
     by_name = {artifact.name: artifact for artifact in artifacts}
-    base = {"gzip": by_name[reference].gzip_bytes, "ms": speed.get(reference, {}).get(LATENCY, NAN)}
+    base = {"gzip": by_name[reference].gzip_bytes or NAN, "ms": speed.get(reference, {}).get(LATENCY, NAN)}
     return [_row(artifact, baseline, before, weights, speed, base) for artifact in artifacts]
 
 

@@ -1,0 +1,39 @@
+"""A finished run of Part 2 that more than one test starts from."""
+
+from dataclasses import replace
+
+import pytest
+
+from tfhealth import config
+from tfhealth.config import PART2, Capacity
+from tfhealth.run import main
+
+TINY = replace(
+    PART2["quick"],
+    image_size=32,
+    phantom_size=300,
+    capacities=(Capacity("resnet8", 2), Capacity("resnet8", 4)),
+    size_fractions=(0.5, 1.0),
+    study=replace(PART2["quick"].study, epochs=2, batch_size=16, resolutions=()),
+    final=replace(PART2["quick"].final, epochs=2, batch_size=16, resolutions=()),
+    trials=2,
+    views=8,
+    bootstrap_draws=30,
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_part2():
+    """Settings for a phantom small enough to take a minute."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def part2_run(tmp_path_factory):
+    """The working folder of a finished run of `part2`, named "tiny"; the data are in its folder "cache"."""
+    work = tmp_path_factory.mktemp("work")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(config.PART2, "quick", TINY)
+        patch.setenv("TFHEALTH_CACHE", str(work / "cache"))
+        assert main(["part2", "--run", "tiny", "--workdir", str(work), "--debug"]) == 0
+    return work
