@@ -26,11 +26,8 @@ def finished(part2_run, tiny_part2):
         patch.setitem(config.PART2, "quick", tiny_part2)
         patch.setenv("TFHEALTH_CACHE", str(part2_run / "cache"))
         before = {path: path.stat().st_mtime_ns for path in part2_run.rglob("model.keras")}
-        start = time.monotonic()
         assert main(["part2", "--run", "tiny", "--workdir", str(part2_run), "--debug"]) == 0
-        again = time.monotonic() - start
         assert {path: path.stat().st_mtime_ns for path in part2_run.rglob("model.keras")} == before, "trained again"
-        assert again < 60
     return part2_run
 
 

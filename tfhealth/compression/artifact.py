@@ -8,6 +8,7 @@ from pathlib import Path
 from tfhealth.paths import read_json, write_json
 
 SUFFIX = ".json"  # of the record, behind the name of the file that it describes
+LATENCY = "latency_p50_1_threads_ms"  # of the latencies in the tables, the one that stands for an artifact
 
 
 @dataclass(frozen=True)

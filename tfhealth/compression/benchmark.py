@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfhealth.compression.artifact import SUFFIX, Artifact
+from tfhealth.compression.artifact import LATENCY, SUFFIX, Artifact
 from tfhealth.compression.runtime import load_runner, run_all
 from tfhealth.data.dataset import Split
 from tfhealth.data.pipeline import Feed
@@ -25,7 +25,6 @@ from tfhealth.training.weighted import weighted_scores
 
 SCORES = ("accuracy", "balanced_accuracy", "roc_auc")
 THREADS = (1, 2)
-LATENCY = "latency_p50_1_threads_ms"  # the one that stands for an artifact
 BATCH = 64
 NAN = float("nan")
 

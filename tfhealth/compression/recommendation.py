@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tfhealth.compression.benchmark import LATENCY
+from tfhealth.compression.artifact import LATENCY
 
 # Artifacts this close to the fastest count as equally fast: measured again, their order might be another.
 AS_FAST = 1.1

@@ -13,7 +13,6 @@ What it leaves in exports/<run>/part4/ (of Part 1's models: part4_text/), for la
                                                           start does nothing twice
 """
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -36,7 +35,7 @@ from tfhealth.parts.part4_techniques import (
     prepare,
     steps_of,
 )
-from tfhealth.paths import Workspace, keep_settings, read_json, write_json
+from tfhealth.paths import Workspace, keep_settings, read_json, write_json, write_text
 from tfhealth.report import part4 as report
 
 FOLDERS = {"part2": "part4", "part1": "part4_text"}  # one run may hold both
@@ -109,7 +108,7 @@ def export_stage(part: Part4) -> list[tuple[Source, str, str]]:
     say(f"Exporting {len(conversions)} files")
     failures |= export(conversions, examples, part.artifacts)
     beside = Path(predict_image.__file__) if part.tokenizer is None else part.tokenizer
-    shutil.copyfile(beside, part.artifacts / beside.name)
+    write_text(part.artifacts / beside.name, beside.read_text(encoding="utf-8"))
     made = [
         (source, technique, kind)
         for source in part.sources

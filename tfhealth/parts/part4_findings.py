@@ -7,8 +7,8 @@ import numpy as np
 
 from tfhealth.audit.findings import Findings
 from tfhealth.audit.groups import grouping, people_ids, with_intersections
-from tfhealth.compression.artifact import Artifact
-from tfhealth.compression.benchmark import LATENCY, comparison_rows, subgroup_rows
+from tfhealth.compression.artifact import LATENCY, Artifact
+from tfhealth.compression.benchmark import comparison_rows, predict, subgroup_rows
 from tfhealth.compression.recommendation import recommend
 from tfhealth.parts.part4_sources import Part4, Source
 from tfhealth.parts.part4_techniques import distilled
@@ -40,7 +40,7 @@ def collect(
     for source in part.sources:
         own = artifacts[source.label]
         found = comparison_rows(own, source.test, speed, reference=source.reference, **intervals)
-        changes = [_validation_change(artifact, source) for artifact in own]
+        changes = [_validation_change(part, artifact, source) for artifact in own]
         rows += [
             {"model": source.label, **row, "validation_accuracy_change": change}
             for row, change in zip(found, changes, strict=True)
@@ -52,7 +52,7 @@ def collect(
         [row | {"accuracy_change": row["validation_accuracy_change"]} for row in rows if row["model"] == headline],
         **limits,
     )
-    values = {
+    return {
         "data": data_values(part.bundle),
         "models": [_model_values(source, intervals) for source in part.sources],
         "artifacts": rows,
@@ -62,7 +62,6 @@ def collect(
         "distillation": _distillation_values(part, rows),
         "subgroups": {"hidden": hidden, "rows": groups},
     }
-    return values
 
 
 def audited(predictions: Predictions, group_unit: str) -> tuple[Predictions, list[dict]]:
@@ -112,11 +111,10 @@ def log_report(part: Part4, findings: Findings, artifacts: Mapping[str, Sequence
     write_report(logs, part.folder, findings.figures, findings.text, test.y_true, test.y_prob, names)
 
 
-def _validation_change(artifact: Artifact, source: Source) -> float:
+def _validation_change(part: Part4, artifact: Artifact, source: Source) -> float:
     if artifact.path is None:
         return float("nan")
-    path = artifact.path.with_name(f"{artifact.name}.validation.npz")
-    after, before = Predictions.load(path, "the same command"), source.validation
+    after, before = predict(artifact, part.feed, part.bundle.validation, "validation"), source.validation
     return float(np.mean(after.y_pred == after.y_true) - np.mean(before.y_pred == before.y_true))
 
 

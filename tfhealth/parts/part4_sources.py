@@ -22,12 +22,12 @@ from tfhealth.data.text import TextOptions, load_text_dataset
 from tfhealth.data.text_pipeline import TextFeed
 from tfhealth.data.tokens import enough_steps, token_counts, tokenize
 from tfhealth.errors import UserError
+from tfhealth.parts.part1 import FAMILIES
 from tfhealth.paths import Workspace, read_json
 from tfhealth.training.predict import predict_logits, predictions_of
 from tfhealth.training.record import Predictions, TrainingRun
 from tfhealth.tuning.trials import OBJECTIVE
 
-FAMILIES = ("lstm", "transformer")
 SAME_ANSWER = 0.02  # two machines' probabilities differ by less; other data's do not
 
 

@@ -113,20 +113,20 @@ def steps_of(part: Part4, source: Source, examples: np.ndarray) -> list[Step]:
         (prefix + end, kind, precision) for end, kind, precision in (("float32", "tflite", "float32"), *after)
     )
     steps = [Step(f"{prefix}model", partial(save_for_conversion, source.model, example=examples[0]), files)]
-    tuned = {"prune": [], "prune_2_of_4": [], "cluster": [], "qat": [], "pqat": [], "distill": []}
-    tuned["prune"] = [
-        _step(pruned_name(share), partial(_save_pruned, part, source, examples, share), BOTH)
-        for share in config.sparsities
-    ]
-    tune = partial(_save_tuned, part, source, examples)
-    tuned["prune_2_of_4"] = [_step("pruned2of4", partial(tune, twins.prune_2_of_4), BOTH)]
-    clusters = partial(twins.cluster, clusters=config.clusters)
-    tuned["cluster"] = [_step(f"clustered{config.clusters}", partial(tune, clusters), BOTH)]
-    tuned["qat"] = [_step("qat_int8", partial(_save_quantized, part, source, examples), TRAINED)]
+    tune, clusters = partial(_save_tuned, part, source, examples), partial(twins.cluster, clusters=config.clusters)
     sparsest = f"{pruned_name(config.sparsities[-1])}_qat_int8"
-    tuned["pqat"] = [_step(sparsest, partial(_save_quantized_sparse, part, source, examples), TRAINED)]
     student = (*BOTH, *((f"_{end}", kind, precision) for end, kind, precision in FILES["onnx"] if "onnx" in chosen))
-    tuned["distill"] = [_step("student", partial(_save_student, part, source, examples), student)]
+    tuned = {
+        "prune": [
+            _step(pruned_name(share), partial(_save_pruned, part, source, examples, share), BOTH)
+            for share in config.sparsities
+        ],
+        "prune_2_of_4": [_step("pruned2of4", partial(tune, twins.prune_2_of_4), BOTH)],
+        "cluster": [_step(f"clustered{config.clusters}", partial(tune, clusters), BOTH)],
+        "qat": [_step("qat_int8", partial(_save_quantized, part, source, examples), TRAINED)],
+        "pqat": [_step(sparsest, partial(_save_quantized_sparse, part, source, examples), TRAINED)],
+        "distill": [_step("student", partial(_save_student, part, source, examples), student)],
+    }
     return steps + [step for name in chosen for step in tuned.get(name, ())]
 
 

@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from tfhealth.compression.artifact import LATENCY
 from tfhealth.report.fairness_figures import rates_by_group
 from tfhealth.report.figures import BLUE, GREY, PLAIN, SKY, VERMILLION, page
 from tfhealth.report.wording import number
 
-LATENCY = "latency_p50_1_threads_ms"
 ROW_INCHES = 0.175
 LONGEST_REASON = 84  # characters
 # Heading, the column's place in the width (its right end, but of the first its left), what stands there.
@@ -22,7 +22,7 @@ COLUMNS = (
     ("gzip MB", 0.42, lambda row: number(row["gzip_mb"], 3)),
     ("smaller", 0.50, lambda row: f"{number(row['times_smaller'], 1)} x"),
     ("p50 ms", 0.58, lambda row: number(row[LATENCY], 3)),
-    ("faster", 0.66, lambda row: f"{number(row['times_faster'], 1)} x"),
+    ("faster", 0.66, lambda row: f"{number(row['times_faster'], 2)} x"),
     ("accuracy", 0.75, lambda row: number(row["accuracy"], 3)),
     ("change (95 % interval)", 0.99, lambda row: _interval(row)),
 )

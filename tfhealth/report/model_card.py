@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfhealth.compression.artifact import LATENCY
 from tfhealth.report.compression_narrative import best_of
 from tfhealth.report.wording import is_known, number
 
-LATENCY = "latency_p50_1_threads_ms"
 SCORES = ("accuracy", "balanced_accuracy", "roc_auc")
 INTENDED = (
     "Research and teaching on compression for phones. **Not a medical device**: no output supports a decision about a "
