@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tfhealth.report.wording import cut, is_known, listed, number
+from tfhealth.report.wording import group_name, is_known, listed, number
 
 MAX_WORDS = 150
 DISPENSABLE = ("runtimes", "plain", "groups")  # sentences left out, in this order, of too long a text
@@ -64,7 +64,7 @@ def _effective(values) -> str:
         lead = "kept all limits and nothing smaller was faster" if choice["name"] else "came nearest to the limits"
         return f"No technique was effective: the uncompressed {row['name']} {lead}."
     lead = "was most effective" if choice["name"] else "came nearest, though no file kept all limits"
-    return f"{row['name']} {lead}: {_gains(row)} than {_reference(row)}, test accuracy changing by {_change(row)}."
+    return f"{row['name']} {lead}: {_gains(row)} as {_reference(row)}, test accuracy changing by {_change(row)}."
 
 
 def _plain(values) -> str:
@@ -77,7 +77,7 @@ def _plain(values) -> str:
         return ""
     if row["failure"]:
         return "Full int8 quantization failed."
-    return f"Full int8 quantization alone gave {_gains(row)}, at {_signed(row['accuracy_change'])}."
+    return f"Full int8 quantization alone was {_gains(row)}, at {_signed(row['accuracy_change'])}."
 
 
 def _groups(values) -> str:
@@ -89,8 +89,7 @@ def _groups(values) -> str:
     if worst["accuracy_change"] >= 0:
         return "No subgroup lost accuracy."
     clear = "" if worst["accuracy_change_high"] < 0 else ", not distinguishable from none"
-    group = f"{worst['feature'].replace('_', ' ')}: {worst['group']}"
-    return f"The subgroup that lost most ({cut(group)}) changed by {_change(worst)}{clear}."
+    return f"The subgroup that lost most, {group_name(worst)}, changed by {_change(worst)}{clear}."
 
 
 def _constraints(values) -> str:
@@ -118,7 +117,7 @@ def _runtimes(values) -> str:
 
 
 def _gains(row) -> str:
-    return f"{number(row['times_smaller'], 1)} times smaller (gzip) and {number(row['times_faster'], 1)} times faster"
+    return f"{number(row['times_smaller'], 1)} times smaller (gzip) and {number(row['times_faster'], 1)} times as fast"
 
 
 def _change(row) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tfhealth.report.wording import count, cut, interval, is_known, number, small
+from tfhealth.report.wording import count, cut, group_name, interval, is_known, number, small
 
 
 def recommendations(values: Mapping[str, Any]) -> list[str]:
@@ -20,7 +20,7 @@ def _collect(values) -> str:
             f"Record sex, age and skin tone or ethnicity, with consent, until each of two equally large groups has "
             f"{found['needed']:,} {question} cases in the test data: {power}, which today nobody can tell."
         )
-    group = f"{cut(found['group'])} ({cut(found['feature'].replace('_', ' ').replace(' x ', ' by '))})"
+    group = group_name(found)
     if not found["more"]:
         return (
             f"Keep at least {found['needed']:,} {question} cases of {group} in future test data (now "

@@ -40,6 +40,11 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def group_name(row: Mapping[str, Any]) -> str:
+    """Returns "female, 30-44 (sex by age band)" of a row's group and feature."""
+    return f"{cut(row['group'])} ({cut(row['feature'].replace('_', ' ').replace(' x ', ' by '))})"
+
+
 def cut(text: Any, longest: int = LONGEST_NAME) -> str:
     parts = str(text).split()
     return " ".join(parts) if len(parts) <= longest else " ".join(parts[:longest]) + "…"
