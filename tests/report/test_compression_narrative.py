@@ -119,7 +119,7 @@ def test_other_findings_give_other_sentences(name, words):
 
 def test_loss_of_a_subgroup_is_called_indistinguishable_only_where_its_interval_holds_zero():
     clear, unclear = (outcome(subgroups={"rows": [group("60-74", change)]}, pairs=[]) for change in (-0.021, -0.004))
-    assert "(age band: 60-74) changed by -0.021 (95 % -0.031 to -0.011)." in part4_analysis(clear)
+    assert "60-74 (age band), changed by -0.021 (95 % -0.031 to -0.011)." in part4_analysis(clear)
     assert "not distinguishable from none" in part4_analysis(unclear)
 
 
