@@ -120,7 +120,7 @@ class Part1Config:
     l2s: tuple[float, ...]
     grid_epochs: int
     probe: TextTraining
-    encoder: TextTraining = TextTraining(epochs=3, learning_rate=2e-4, weight_decay=0.01, clip_norm=1.0)
+    encoder: TextTraining = TextTraining(epochs=3, learning_rate=4e-4, weight_decay=0.01, dropout=0.1, clip_norm=1.0)
     encoder_layers: int = 2
     encoder_length: int = 128
     probe_width: int = 32
@@ -248,12 +248,13 @@ PART1 = {
         ),
         transformer=TextModel(
             width=128,
+            num_heads=2,  # better than 4 on Ohsumed's validation split (loss 1.14 against 1.23)
             training=TextTraining(epochs=10, learning_rate=1e-3, clip_norm=1.0, token_dropout=0.2, patience=3),
         ),
         dropouts=(0.1, 0.3, 0.5),
         l2s=(0.0, 1e-5, 1e-4),
-        grid_epochs=4,
-        encoder_length=256,
+        grid_epochs=3,
+        encoder_length=192,  # as accurate on Ohsumed's validation split as 256, and a third less work
         probe=TextTraining(epochs=2, learning_rate=1e-3, clip_norm=1.0),
     ),
 }

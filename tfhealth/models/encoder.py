@@ -46,9 +46,9 @@ def load_encoder(name: str) -> Encoder:
     if _looks_like_path(preset) and not (Path(preset) / "config.json").is_file():
         raise UserError(f"encoder {name!r}: {preset} has no config.json: name a folder with a saved model")
     try:
-        backbone = keras_hub.models.Backbone.from_preset(str(preset))
+        backbone = keras_hub.models.Backbone.from_preset(str(preset), dropout=0.0)  # see trained_part
         tokenizer = keras_hub.models.Tokenizer.from_preset(str(preset))
-    except (ValueError, OSError, ImportError, KeyError) as error:
+    except (ValueError, OSError, ImportError, KeyError, TypeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if reason.startswith("Unknown preset"):  # followed by a list over many lines
             reason = "it is neither 'minilm' nor a folder nor a preset of KerasHub (keras.io/keras_hub/presets)"
@@ -73,7 +73,8 @@ def frozen_part(encoder: Encoder, num_frozen: int) -> keras.Model:
 def trained_part(encoder: Encoder, num_frozen: int, num_classes: int, *, dropout=0.0, l2=0.0) -> keras.Model:
     """Returns an uncompiled classifier of the frozen part's states, (n, time, width) in any float type, to logits.
 
-    It holds the encoder's upper layers, with their pretrained weights, and a new last layer.
+    It holds the encoder's upper layers, with their pretrained weights, and a new last layer. Its dropout is before
+    that one; with the layers' own in its place, Ohsumed's validation loss was 0.75 after four epochs, not 0.72.
     """
     width = encoder.backbone.transformer_layers[0].output.shape[-1]
     states = keras.Input((None, width), name="states")
