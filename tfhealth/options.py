@@ -1,6 +1,8 @@
 """The options of the command line, and what they become."""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 IMAGES = "phantom | ham10000 | medmnist:FLAG | npz:PATH | folder:PATH | csv:PATH | tfds:NAME"
@@ -70,11 +72,15 @@ def _add_table_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--feature-columns", default="", help="csv: sensitive features, separated by commas")
 
 
-def workspace(options: argparse.Namespace, source: str):
-    from tfhealth.paths import Workspace
+@contextmanager
+def workspace(options: argparse.Namespace, source: str) -> Iterator:
+    """Yields the run's Workspace, which no other process of the same command can enter meanwhile."""
+    from tfhealth.paths import Workspace, only_one
 
     name = options.run or f"{source.replace(':', '-').replace('/', '-')}-{options.profile}-seed{options.seed}"
-    return Workspace(options.workdir, name)
+    place = Workspace(options.workdir, name)
+    with only_one(place, options.command.__name__):
+        yield place
 
 
 def image_options(options: argparse.Namespace, **more):

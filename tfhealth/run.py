@@ -1,6 +1,8 @@
 """The command line: `python -m tfhealth.run part2 --image ham10000`. Heavy imports happen inside the chosen command."""
 
 import argparse
+import errno
+import os
 import sys
 from pathlib import Path
 
@@ -20,20 +22,28 @@ from tfhealth.options import (
 )
 from tfhealth.startup import start_tensorflow
 
+BLOCKED = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns 0, or 2 after one clear line on standard error for what the user can mend."""
     options = parser().parse_args(arguments)
+    os.umask(0o077)  # what a run writes about patients is its user's alone
     try:
         return options.command(options)
-    except UserError as error:
-        if options.debug:
+    except (UserError, OSError) as error:
+        if options.debug or not (isinstance(error, UserError) or error.errno in BLOCKED):
             raise
-        print(f"tfhealth: {error}", file=sys.stderr)
+        print(f"tfhealth: {error if isinstance(error, UserError) else _blocked(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("tfhealth: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         return 130
+
+
+def _blocked(error: OSError) -> str:
+    place = error.filename or "a file"
+    return f"{place} cannot be read or written ({error.strerror}): mend that, and the same command goes on from there"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -80,15 +90,16 @@ def part1(options: argparse.Namespace) -> int:
     start_tensorflow(options.debug)
     from tfhealth.parts import part1 as part
 
-    part.run(
-        workspace(options, options.text),
-        text=options.text,
-        options=text_options(options, text_column=options.text_column, notes_bias=options.notes_bias),
-        profile=options.profile,
-        seed=options.seed,
-        encoder=options.encoder,
-        show_text=options.show_text,
-    )
+    with workspace(options, options.text) as place:
+        part.run(
+            place,
+            text=options.text,
+            options=text_options(options, text_column=options.text_column, notes_bias=options.notes_bias),
+            profile=options.profile,
+            seed=options.seed,
+            encoder=options.encoder,
+            show_text=options.show_text,
+        )
     return 0
 
 
@@ -96,13 +107,14 @@ def part2(options: argparse.Namespace) -> int:
     start_tensorflow(options.debug)
     from tfhealth.parts import part2 as part
 
-    part.run(
-        workspace(options, options.image),
-        image=options.image,
-        options=image_options(options, phantom_bias=options.phantom_bias),
-        profile=options.profile,
-        seed=options.seed,
-    )
+    with workspace(options, options.image) as place:
+        part.run(
+            place,
+            image=options.image,
+            options=image_options(options, phantom_bias=options.phantom_bias),
+            profile=options.profile,
+            seed=options.seed,
+        )
     return 0
 
 
@@ -115,16 +127,17 @@ def part4(options: argparse.Namespace) -> int:
     else:
         name = options.text
         source = text_options(options, text_column=options.text_column, notes_bias=options.notes_bias)
-    part.run(
-        workspace(options, name),
-        source=options.source,
-        name=name,
-        options=source,
-        profile=options.profile,
-        seed=options.seed,
-        techniques=options.techniques,
-        limits={limit: getattr(options, limit) for limit in ("max_mb", "max_ms", "max_drop")},
-    )
+    with workspace(options, name) as place:
+        part.run(
+            place,
+            source=options.source,
+            name=name,
+            options=source,
+            profile=options.profile,
+            seed=options.seed,
+            techniques=options.techniques,
+            limits={limit: getattr(options, limit) for limit in ("max_mb", "max_ms", "max_drop")},
+        )
     return 0
 
 
