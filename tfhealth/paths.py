@@ -129,7 +129,7 @@ def read_json(path: Path, made_by: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `{made_by}` first") from None
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no JSON, or not even UTF-8; or brackets without end
         raise UserError(f"{path} is not valid JSON ({error}): delete it and run `{made_by}`") from None
 
 
