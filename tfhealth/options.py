@@ -1,46 +1,85 @@
 """The options of the command line, and what they become."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from tfhealth import __version__
 
 IMAGES = "phantom | ham10000 | medmnist:FLAG | npz:PATH | folder:PATH | csv:PATH | tfds:NAME"
 TEXTS = "notes | icd10cm | ohsumed | sms_spam | medquad | mimic3 | csv:PATH | tfds:NAME"
 
 
-def add_run_options(command: argparse.ArgumentParser) -> None:
+def parser(commands: Sequence[Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
+    """Returns the parser of the command line; imports nothing heavy, so that --help answers at once.
+
+    Args:
+        commands: what runs each command, a function of its name.
+    """
+    top = argparse.ArgumentParser(
+        prog="python -m tfhealth.run",
+        description="Medical text and image models, trained, compressed, audited and reported. "
+        "Research software, not a medical device.",
+    )
+    top.add_argument("--version", action="version", version=f"tfhealth {__version__}")
+    subparsers = top.add_subparsers(required=True, metavar="COMMAND")
+    for command in commands:
+        about, groups = COMMANDS[command.__name__]
+        own = subparsers.add_parser(command.__name__, help=about)
+        for add_group in groups:
+            add_group(own)
+        own.add_argument("--debug", action="store_true", help="show tracebacks and TensorFlow's own messages")
+        own.set_defaults(command=command)
+    return top
+
+
+def _add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--profile", choices=("quick", "full"), default="quick", help="minutes, or the best result")
     command.add_argument("--seed", type=int, default=0, help="of split, weights and search (default %(default)s)")
     command.add_argument("--run", help="name of the run (default: <data set>-<profile>-seed<N>)")
     command.add_argument("--workdir", type=Path, default=Path(), help="outputs go to WORKDIR/{exports,logs,tuners}/RUN")
-    command.add_argument("--debug", action="store_true", help="show tracebacks and TensorFlow's own messages")
 
 
-def add_image_options(command: argparse.ArgumentParser) -> None:
+def _add_image_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--image", default="phantom", metavar="NAME", help=f"{IMAGES} (default %(default)s)")
     command.add_argument("--phantom-bias", type=float, default=0.0, help="plant a bias by skin tone, 0 to 1 (phantom)")
-    add_source_options(command)
+    _add_source_options(command)
 
 
-def add_text_options(command: argparse.ArgumentParser) -> None:
+def _add_text_options(command: argparse.ArgumentParser) -> None:
     _add_texts(command)
     command.add_argument("--encoder", metavar="NAME", help="train this one too: minilm | KerasHub preset | folder")
     command.add_argument("--show-text", action="store_true", help="let figures show texts that are not public")
     _add_table_options(command)
 
 
-def add_compression_options(command: argparse.ArgumentParser) -> None:
-    """Adds those of both kinds of data, the limits and the techniques; a limit that is not given is the profile's."""
+def _add_model_options(command: argparse.ArgumentParser) -> None:
+    """Adds whose model it is, and those of both kinds of data: the same that the model was made with."""
     command.add_argument(
         "--from", dest="source", choices=("part2", "part1"), default="part2", help="whose model (default %(default)s)"
     )
-    add_image_options(command)
+    _add_image_options(command)
     _add_texts(command)
+
+
+def _add_compression_options(command: argparse.ArgumentParser) -> None:
+    """Adds the limits and the techniques; a limit that is not given is the profile's."""
     command.add_argument("--max-mb", type=_limit, help="of the recommended file's download, gzipped")
     command.add_argument("--max-ms", type=_limit, help="of its prediction, one thread")
     command.add_argument("--max-drop", type=_limit, help="of its validation accuracy: 0.01 is one point")
     command.add_argument("--techniques", help="only these, separated by commas (default: the profile's)")
+
+
+def _add_data_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("name", nargs="?", help=f"read this one: {IMAGES} | {TEXTS}")
+    command.add_argument("--image-size", type=int, default=64, help="side in pixels (default %(default)s)")
+    command.add_argument("--seed", type=int, default=0, help="of the split (default %(default)s)")
+    _add_source_options(command)
+
+
+def _add_bench_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--workdir", type=Path, default=Path(), help="results go to WORKDIR/exports/bench")
 
 
 def _limit(text: str) -> float:
@@ -56,7 +95,7 @@ def _add_texts(command: argparse.ArgumentParser) -> None:
     command.add_argument("--text-column", default="text", help="csv: column of texts (default %(default)s)")
 
 
-def add_source_options(command: argparse.ArgumentParser) -> None:
+def _add_source_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--on-bad", choices=("fail", "skip"), default="fail", help="what to do with unreadable images")
     command.add_argument("--image-column", default="image", help="csv: column of image paths (default %(default)s)")
     _add_table_options(command)
@@ -70,6 +109,25 @@ def _add_table_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--group-column", help="csv: column of patients or lesions, kept in one split")
     command.add_argument("--split-column", help="csv: column of train, validation or test")
     command.add_argument("--feature-columns", default="", help="csv: sensitive features, separated by commas")
+
+
+# What the help says of each command, and its options.
+COMMANDS = {
+    "part1": (
+        "medical text: LSTM against Transformer, gradients, attention",
+        (_add_run_options, _add_text_options),
+    ),
+    "part2": (
+        "medical images: ResNets, bias-variance diagnosis, Grad-CAM",
+        (_add_run_options, _add_image_options),
+    ),
+    "part4": (
+        "compression: the model of part 2 or 1, made fit for a phone",
+        (_add_run_options, _add_model_options, _add_compression_options),
+    ),
+    "data": ("what each data set is, its licence, and whether it is here", (_add_data_options,)),
+    "bench": ("speed of the training pipeline against a bare model.fit", (_add_bench_options,)),
+}
 
 
 @contextmanager
