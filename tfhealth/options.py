@@ -125,6 +125,10 @@ COMMANDS = {
         "compression: the model of part 2 or 1, made fit for a phone",
         (_add_run_options, _add_model_options, _add_compression_options),
     ),
+    "part5": (
+        "fairness audit and ethics: the model of part 2 or 1, and every file of part 4",
+        (_add_run_options, _add_model_options),
+    ),
     "data": ("what each data set is, its licence, and whether it is here", (_add_data_options,)),
     "bench": ("speed of the training pipeline against a bare model.fit", (_add_bench_options,)),
 }
@@ -151,6 +155,17 @@ def text_options(options: argparse.Namespace, **more):
     from tfhealth.data.text_source import TextOptions
 
     return TextOptions(**_table_options(options), **more)
+
+
+def model_source(options: argparse.Namespace) -> dict:
+    """Returns whose model, of which data, made how: what Parts 4 and 5 are told alike."""
+    if options.source == "part2":
+        name, data = options.image, image_options(options, phantom_bias=options.phantom_bias)
+    else:
+        name = options.text
+        data = text_options(options, text_column=options.text_column, notes_bias=options.notes_bias)
+    own = {"profile": options.profile, "seed": options.seed}
+    return {"source": options.source, "name": name, "options": data, **own}
 
 
 def _table_options(options: argparse.Namespace) -> dict:

@@ -6,7 +6,7 @@ import os
 import sys
 
 from tfhealth.errors import UserError
-from tfhealth.options import image_options, parser, text_options, workspace
+from tfhealth.options import image_options, model_source, parser, text_options, workspace
 from tfhealth.startup import start_tensorflow
 
 BLOCKED = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST}
@@ -14,7 +14,7 @@ BLOCKED = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, e
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns 0, or 2 after one clear line on standard error for what the user can mend."""
-    options = parser([part1, part2, part4, data, bench]).parse_args(arguments)
+    options = parser([part1, part2, part4, part5, data, bench]).parse_args(arguments)
     os.umask(0o077)  # what a run writes about patients is its user's alone
     try:
         return options.command(options)
@@ -69,22 +69,22 @@ def part4(options: argparse.Namespace) -> int:
     start_tensorflow(options.debug)
     from tfhealth.parts import part4 as part
 
-    if options.source == "part2":
-        name, source = options.image, image_options(options, phantom_bias=options.phantom_bias)
-    else:
-        name = options.text
-        source = text_options(options, text_column=options.text_column, notes_bias=options.notes_bias)
-    with workspace(options, name) as place:
+    with workspace(options, (source := model_source(options))["name"]) as place:
         part.run(
             place,
-            source=options.source,
-            name=name,
-            options=source,
-            profile=options.profile,
-            seed=options.seed,
+            **source,
             techniques=options.techniques,
             limits={limit: getattr(options, limit) for limit in ("max_mb", "max_ms", "max_drop")},
         )
+    return 0
+
+
+def part5(options: argparse.Namespace) -> int:
+    start_tensorflow(options.debug)
+    from tfhealth.parts import part5 as part
+
+    with workspace(options, (source := model_source(options))["name"]) as place:
+        part.run(place, **source)
     return 0
 
 

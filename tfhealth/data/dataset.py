@@ -72,7 +72,8 @@ class Split:
     """One split. x (n, ...) rows, y (n,) int32, group_ids (n,) str, sensitive_features name -> (n,) str.
 
     example_ids (n,) str names each example; masks (n, height, width) uint8 in {0, 1} and boxes (n, 4) int32
-    (left, top, right, bottom in pixels, right and bottom exclusive) are None where the source has none.
+    (left, top, right, bottom in pixels, right and bottom exclusive) are None where the source has none. weights (n,)
+    float32: how much each example counts in training; None: all alike.
     """
 
     x: Rows
@@ -82,9 +83,11 @@ class Split:
     sensitive_features: Mapping[str, np.ndarray] = field(default_factory=dict)
     masks: Rows | None = None
     boxes: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
     def __post_init__(self):
         columns = {"y": self.y, "group_ids": self.group_ids, "example_ids": self.example_ids, **self.sensitive_features}
+        columns |= {} if self.weights is None else {"weights": self.weights}
         for name, column in columns.items():
             if len(column) != len(self.x):
                 raise ValueError(f"{name} has {len(column)} rows, x has {len(self.x)}")
@@ -102,6 +105,7 @@ class Split:
             sensitive_features={name: column[positions] for name, column in self.sensitive_features.items()},
             masks=None if self.masks is None else self.masks.subset(positions),
             boxes=None if self.boxes is None else self.boxes[positions],
+            weights=None if self.weights is None else self.weights[positions],
         )
 
 

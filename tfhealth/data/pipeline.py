@@ -36,6 +36,8 @@ def shuffled_batches(
 ) -> tf.data.Dataset:
     """Returns the batches of all phases, one epoch after the other, whole batches only; a smaller split is one batch.
 
+    A batch is what `prepare` makes of rows and labels; of a split with weights, these follow as a third element.
+
     Args:
         split: the training split; its rows are read batch by batch, so memory does not grow with it.
         seed: together with the number of the epoch it sets the order.
@@ -44,21 +46,30 @@ def shuffled_batches(
     steps = steps_per_epoch(split, batch_size)
     batch_size = min(batch_size, len(split))
 
-    def rows(epochs: Sequence[int]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    weights = np.ones(len(split), np.float32) if split.weights is None else split.weights
+
+    def rows(epochs: Sequence[int]) -> Iterator[tuple[np.ndarray, ...]]:
         for epoch in epochs:
             order = np.random.default_rng((seed, epoch)).permutation(len(split))
             for step in range(steps):
                 chosen = np.sort(order[step * batch_size : (step + 1) * batch_size])  # sorted: rows lie in file order
-                yield split.x.take(chosen), split.y[chosen], np.array([seed, epoch * steps + step], np.int64)
+                key = np.array([seed, epoch * steps + step], np.int64)
+                yield split.x.take(chosen), split.y[chosen], key, weights[chosen]
 
     signature = (
         tf.TensorSpec((batch_size, *split.x.shape[1:]), split.x.dtype),
         tf.TensorSpec((batch_size,), tf.int32),
         tf.TensorSpec((2,), tf.int64),
+        tf.TensorSpec((batch_size,), tf.float32),
     )
+
+    def prepared(prepare: Prepare, batch, labels, key, weights):
+        made = prepare(batch, labels, key)
+        return made if split.weights is None else (*made, weights)
+
     parts = [
         tf.data.Dataset.from_generator(partial(rows, epochs), output_signature=signature).map(
-            prepare, num_parallel_calls=1
+            partial(prepared, prepare), num_parallel_calls=1
         )
         for epochs, prepare in phases
     ]

@@ -47,7 +47,7 @@ def ethics_report(values: Mapping[str, Any]) -> str:
 
 def _privacy(values) -> dict[str, str]:
     data, limits, attack = values["data"], values["limits"], (values.get("privacy") or {}).get("attack_auc")
-    kind = f"{'synthetic ' if data['synthetic'] else ''}{data['modality']}s"
+    kind = f"{data['modality']}s"
     found = {
         "data": (phrases.SYNTHETIC_DATA if data["synthetic"] else phrases.REAL_DATA)[data["modality"]].format(
             title=_title(values), train=data["train"], kind=kind
