@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from tokenizers import Tokenizer
 
-from tfhealth import config
+from tfhealth import config, config_part5
 from tfhealth.config import PART1, TextTraining
 from tfhealth.run import main
 
@@ -207,3 +207,13 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, capfd, table, more, mes
     assert [line for line in lines if line.startswith(("tfhealth: ", "Traceback"))] == lines[-1:]
     assert message in lines[-1]
     assert not list(tmp_path.rglob("settings.json")), "the mended command would be refused for its other settings"
+
+
+def test_part_5_audits_the_better_text_model(finished, monkeypatch):
+    tiny = replace(config_part5.PART5["quick"], draws=30, permutations=200, oracle_draws=2, retraining_epochs=1)
+    monkeypatch.setitem(config_part5.PART5, "quick", tiny)
+    assert main(["part5", "--from", "part1", "--run", "tiny", "--workdir", str(finished), "--debug"]) == 0
+    found = json.loads((finished / "exports/tiny/part5_text/findings.json").read_text())
+    assert found["values"]["model"] in ("lstm", "transformer")
+    assert "insurance" in found["values"]["fairness"]["features"]
+    assert 400 <= len(found["text"].split()) <= 600

@@ -15,7 +15,7 @@ EVERYONE = "everyone"
 
 
 def before_after_rows(name: str, before: View, after: View, comparison: Comparison) -> list[dict]:
-    """Returns one row per group and rate, and for everyone: mitigation, feature, group, rate, before, after, change...
+    """Returns one row per group and rate, and for everyone: mitigation, feature, group, units, rate, before, after...
 
     "change" has low and high (95 %, paired: both on the same bootstrap samples). Rates over fewer than 10 people are
     left out.
@@ -29,6 +29,7 @@ def before_after_rows(name: str, before: View, after: View, comparison: Comparis
     groups, rows = comparison.grouping.names, []
     few = _few(views[0], comparison)
     everyone = np.arange(len(comparison.rows))
+    units = [*map(int, comparison.grouping.units), len(np.unique(comparison.group_ids))]
     for code, (group, members) in enumerate(zip((*groups, EVERYONE), (*comparison.members, everyone), strict=True)):
         one, weights = np.ones((1, len(members)), np.float32), np.ascontiguousarray(comparison.weights[:, members])
         values = [_rates(view.take(members), one) for view in views]
@@ -38,8 +39,18 @@ def before_after_rows(name: str, before: View, after: View, comparison: Comparis
             if (group != EVERYONE and rate in few[code]) or not np.isfinite(second - first):
                 continue
             low, high = interval((drawn[1][rate] - drawn[0][rate])[:, 0])
-            row = {"mitigation": name, "feature": comparison.grouping.feature, "group": group, "rate": rate}
-            rows.append({**row, "before": first, "after": second, "change": second - first, "low": low, "high": high})
+            row = {"mitigation": name, "feature": comparison.grouping.feature, "group": group, "units": units[code]}
+            rows.append(
+                {
+                    **row,
+                    "rate": rate,
+                    "before": first,
+                    "after": second,
+                    "change": second - first,
+                    "low": low,
+                    "high": high,
+                }
+            )
     return rows
 
 

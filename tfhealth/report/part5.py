@@ -100,6 +100,10 @@ def _by_rate(rows: Sequence[Mapping], heading: str) -> list[dict]:
     found = {}
     for row in rows:
         own = found.setdefault((row[heading], row["group"]), {"feature": row[heading], "group": row["group"]})
-        own |= {"units": row.get("units")}
-        own |= {row["rate"]: row["change"], f"{row['rate']}_low": row["low"], f"{row['rate']}_high": row["high"]}
+        own |= {
+            "units": row["units"],
+            row["rate"]: row["change"],
+            f"{row['rate']}_low": row["low"],
+            f"{row['rate']}_high": row["high"],
+        }
     return list(found.values())
