@@ -31,23 +31,23 @@ def test_large_groups_stand_alone():
 
 def test_small_groups_are_pooled_and_the_pool_names_them():
     found = grouping("tone", *labels(light=100, tan=20, dark=15))
-    assert found.names == ("light", "pooled: dark + tan")
-    assert found.pooled == {"pooled: dark + tan": ("dark", "tan")}
+    assert found.names == ("light", "pooled: dark / tan")
+    assert found.pooled == {"pooled: dark / tan": ("dark", "tan")}
     assert np.sum(found.codes == 1) == 35
 
 
 def test_pool_that_stays_too_small_is_too_few_to_say_and_not_audited():
     found = grouping("tone", *labels(light=100, tan=12, dark=5))
     assert found.names == ("light",)
-    assert found.left_out == {"pooled: dark + tan": TOO_FEW}
-    assert found.left_out_units == {"pooled: dark + tan": 17}
+    assert found.left_out == {"pooled: dark / tan": TOO_FEW}
+    assert found.left_out_units == {"pooled: dark / tan": 17}
     assert np.sum(found.codes == NOT_AUDITED) == 17
     assert not found.comparable
 
 
 def test_count_under_ten_is_not_recoverable_from_the_total():
     found = grouping("tone", *labels(light=100, tan=50, brown=40, dark=4))
-    assert found.names == ("light", "pooled: brown + dark", "tan")
+    assert found.names == ("light", "pooled: brown / dark", "tan")
     assert found.units.sum() == 194
 
 

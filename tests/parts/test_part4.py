@@ -21,7 +21,7 @@ def test_groups_too_small_to_speak_of_are_pooled_or_lose_their_name():
     shown, hidden = audited(predictions(sex=SEX, skin_tone=TONE), "patient")
     assert set(shown.sensitive_features["sex"]) == {"female", "male"}
     tones = set(shown.sensitive_features["skin_tone"]) - {NOT_SHOWN}
-    assert tones == {"light", "pooled: brown + dark + tan"}  # four people alone could be worked out from the total
+    assert tones == {"light", "pooled: brown / dark / tan"}  # four people alone could be worked out from the total
     assert hidden == []
 
 

@@ -43,7 +43,7 @@ def chosen(name, decided_by=(), nearest=None):
     return {"name": name, "decided_by": list(decided_by), "nearest": nearest}
 
 
-LONG_GROUP = {**group("pooled: brown + dark + intermediate + tan", -0.03), "feature": "skin_tone x age_band x sex"}
+LONG_GROUP = {**group("pooled: brown / dark / intermediate / tan", -0.03), "feature": "skin_tone x age_band x sex"}
 TWO_MODELS = {
     "models": [{"label": name, "test": {"accuracy": {"value": 0.45}}} for name in ("transformer", "lstm")],
     "artifacts": [

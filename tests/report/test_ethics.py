@@ -26,7 +26,7 @@ GAP = {
     "value": 0.183,
     "low": 0.052,
     "high": 0.311,
-    "lowest": "pooled: brown + dark",
+    "lowest": "pooled: brown / dark",
     "highest": "very light",
     "gap": 0.157,
     "gap_low": 0.061,
@@ -56,6 +56,7 @@ PRICE = {
     "balanced_accuracy_change": -0.013,
     "accuracy_change": -0.024,
 }
+RECOGNISED = score(0.0134, 0.004) | {"false_positive_rate": 0.01}
 VALUES = {
     "data": {
         "title": "HAM10000: dermatoscopic images of pigmented skin lesions",
@@ -100,7 +101,7 @@ VALUES = {
     "compression": {"artifacts": 12, "harmed": 1, "worst": CHANGE, "largest": CHANGE},
     "mitigation": {"tried": 4, "improved": 2, "best": PRICE},
     "oracle": {"planted": score(0.985) | {"draws": 200}, "any": score(0.035) | {"draws": 200}},
-    "privacy": {"attack_auc": score(0.561) | {"chance": 0.5}},
+    "privacy": {"attack_auc": score(0.561) | {"chance": 0.5, "recognised": RECOGNISED}},
     "explanation": {"inside": score(0.61), "area": score(0.28)},
 }
 

@@ -32,7 +32,7 @@ def gap_row(feature, measure, **changes):
 
 
 def test_rates_by_group_draws_groups_that_have_none_as_too_few(png):
-    hidden = {"feature": "tone", "group": "pooled: brown + dark", "units": "<10", "reason": "suppressed"}
+    hidden = {"feature": "tone", "group": "pooled: brown / dark", "units": "<10", "reason": "suppressed"}
     rows = [rate_row("sex", "female"), rate_row("sex", "male", 0.7), hidden, rate_row("tone", "light", recall=NAN)]
     figures.rates_by_group(rows, ["recall", "specificity"], png, title="Rates by group")
     assert_page(png)

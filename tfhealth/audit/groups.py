@@ -16,7 +16,8 @@ HIDDEN = f"<{SUPPRESS_BELOW}"
 UNKNOWN = "unknown"
 PEOPLE = ("patient", "lesion", "person", "subject")  # in a card's group unit, e.g. "patient_id": they stand for people
 NOT_AUDITED = -1
-POOLED = "pooled"
+POOLED = "pooled: "
+POOL_JOIN = " / "
 TOO_FEW = f"too few to say (under {FEWEST})"
 SUPPRESSED = f"suppressed (under {SUPPRESS_BELOW})"
 JOIN = ", "
@@ -71,7 +72,7 @@ def grouping(feature: str, labels: np.ndarray, group_ids: np.ndarray) -> Groupin
         together = _units_of(small, labels, group_ids)
     members = {name: (name,) for _, name in known if name not in small}
     pooled, rest = {}, {}
-    pool = small[0] if len(small) == 1 else f"{POOLED}: {' + '.join(sorted(small))}"
+    pool = small[0] if len(small) == 1 else POOLED + POOL_JOIN.join(sorted(small))
     if together >= FEWEST:
         members[pool] = tuple(sorted(small))
         pooled = {pool: tuple(sorted(small))}

@@ -6,7 +6,7 @@ import numpy as np
 
 from tfhealth.audit.comparison import Comparison
 from tfhealth.audit.disparity import AMONG_ALL
-from tfhealth.audit.fairness import AuditSettings, ModelAudit, main_rows
+from tfhealth.audit.fairness import GROUP_RULE, AuditSettings, ModelAudit, main_rows
 from tfhealth.audit.groups import FEWEST, SUPPRESS_BELOW
 from tfhealth.audit.rates import view_rates
 from tfhealth.audit.statistics import POWER, SIGNIFICANT, examples_needed
@@ -22,6 +22,7 @@ LIMITS = {
     "level": SIGNIFICANT,
     "per": PER,
     "gap": GAP_WORTH_KNOWING,
+    "rule": GROUP_RULE,
 }
 Score = dict[str, float]
 
@@ -64,11 +65,13 @@ def fairness_values(audit: ModelAudit, prepared: Sequence[Comparison]) -> dict:
 
     "features" audited, "tests", "alarms" (count), "clearest" (the disparity row with the smallest p-value: alarms
     first, then measures that compare like with like; None without any), "worst" (feature, group, class, recall,
-    recall_low, recall_high, units; None), "too_few" (groups without a number), "permutations", "exchangeable" (smallest
+    recall_low, recall_high, units, of those that can be compared; None), "too_few" (groups without a number), "permutations", "exchangeable" (smallest
     share of examples whose labels could move when permuted: near 0 the tests had no power).
     """
     tested = [row for row in audit.disparities if np.isfinite(row["p_value"])]
-    whole = [row for row in main_rows(audit.groups) if "reason" not in row and np.isfinite(row["recall"])]
+    comparable = {c.grouping.feature for c in prepared if c.grouping.comparable}
+    whole = [row for row in main_rows(audit.groups) if row["feature"] in comparable and "reason" not in row]
+    whole = [row for row in whole if np.isfinite(row["recall"])]
     worst = min(whole, key=lambda row: row["recall"], default=None)
     keys = ("feature", "group", "class", "recall", "recall_low", "recall_high", "units")
     return {

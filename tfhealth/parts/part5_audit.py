@@ -25,7 +25,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Audited:
-    """One view of the data set, audited for every model; the first is the Keras model.
+    """One view of the data set; the first model is the Keras model.
 
     Attributes:
         prepared: the groups that are compared, the same for all.
@@ -56,22 +56,25 @@ def audit_answers(
     card: DatasetCard,
     settings: AuditSettings,
 ) -> list[Audited]:
-    """Returns the audit of each view of the data set, the main one first.
+    """Returns the audit of each view of the data set, the main one, of all models, first.
 
     Where the card names positive classes, the main view is these against the rest, at the operating point that each
-    model reaches the wanted sensitivity at on validation; the other one, and elsewhere the only one, takes the most
-    probable class for the answer.
+    model reaches the wanted sensitivity at on validation; the second one, of the Keras model alone, and elsewhere the
+    only one, takes the most probable class for the answer.
 
     Args:
         answers: model -> its answers on validation and test.
         features: name -> (n,) str, of the test split. people: (n,) ids.
     """
-    views = [{name: one_vs_rest(test, card.class_names) for name, (_, test) in answers.items()}]
-    question = positive_question(card)
-    if question is not None and all(is_positive(val, question.class_ids).any() for val, _ in answers.values()):
-        views.insert(0, {name: question_view(*both, question) for name, both in answers.items()})
+    by_class = {name: one_vs_rest(test, card.class_names) for name, (_, test) in answers.items()}
+    question, keras_model = positive_question(card), next(iter(answers))
+    if question is not None and is_positive(answers[keras_model][0], question.class_ids).any():
+        of_question = {name: question_view(*both, question) for name, both in answers.items()}
+        views = [of_question, {keras_model: by_class[keras_model]}]
+    else:
+        views = [by_class]
     found = []
-    with progress_bar("auditing", len(views) * len(answers)) as bar:
+    with progress_bar("auditing", sum(map(len, views))) as bar:
         for view in views:
             prepared = comparisons(features, next(iter(view.values())).positive, people, settings)
             audits = {}

@@ -8,7 +8,7 @@ import numpy as np
 from tfhealth.audit.change import check_same_examples, disparity_changes, group_changes
 from tfhealth.audit.fairness import main_rows
 from tfhealth.audit.findings import Findings
-from tfhealth.audit.privacy import membership_inference
+from tfhealth.audit.privacy import LOW_RATE, membership_inference
 from tfhealth.audit.reliability import reliability_curves
 from tfhealth.audit.summary import (
     LIMITS,
@@ -54,10 +54,12 @@ def collect(part, audited: Sequence[Audited], mitigated: Mitigated | None, oracl
         "explanation": _explanation(part),
         "undefined": {name: why for own in audited for name, why in own.audit.undefined.items()},
     }
+    if mitigated is None:
+        values["undefined"]["mitigation"] = "no feature has two groups of ten cases and ten others each in validation"
     values["recommendations"] = recommendations(values)
     drawn = {
-        "groups": _every_view(audited, "groups"),
-        "disparities": _every_view(audited, "disparities"),
+        "groups": _every_audit(audited, "groups"),
+        "disparities": _every_audit(audited, "disparities"),
         "main_groups": main_rows(main.audit.groups),
         "main_disparities": main.audit.disparities,
         "group_changes": [{"artifact": name, **row} for name, (rows, _) in changes.items() for row in rows],
@@ -103,8 +105,14 @@ def _attack(part) -> dict:
     scores = [own.y_prob[np.arange(len(own.y_true)), own.y_true] for own in (members, part.source.test)]
     found = membership_inference(*scores, draws=part.config.draws, seed=part.seed)
     low, high = found.auc_interval
-    rate = {"tpr_at_1_percent_fpr": found.tpr_at_1_percent_fpr, "tpr_interval": found.tpr_interval}
-    return {"value": found.auc, "low": low, "high": high, "chance": 0.5, **rate}
+    tpr_low, tpr_high = found.tpr_interval
+    recognised = {
+        "value": found.tpr_at_1_percent_fpr,
+        "low": tpr_low,
+        "high": tpr_high,
+        "false_positive_rate": LOW_RATE,
+    }
+    return {"value": found.auc, "low": low, "high": high, "chance": 0.5, "recognised": recognised}
 
 
 def _explanation(part) -> dict | None:
@@ -115,8 +123,13 @@ def _explanation(part) -> dict | None:
     return read_json(path, "python -m tfhealth.run part2")["values"].get("focus")
 
 
-def _every_view(audited: Sequence[Audited], table: str) -> list[dict]:
-    return [{"view": own.view.name, **row} for own in audited for row in getattr(own.audit, table)]
+def _every_audit(audited: Sequence[Audited], table: str) -> list[dict]:
+    return [
+        {"view": own.view.name, "model": model, **row}
+        for own in audited
+        for model, audit in own.audits.items()
+        for row in getattr(audit, table)
+    ]
 
 
 def _trade_off(part, main: Audited, mitigated: Mitigated | None) -> list[dict]:

@@ -50,7 +50,7 @@ class Mitigated:
 
 
 def mitigate(part, question: Question) -> Mitigated | None:
-    """Tries every mitigation on the feature with the clearest gap of validation; None if no groups can be compared."""
+    """Tries every mitigation on the feature with the clearest gap of validation; None if there is no such feature."""
     feature = clearest_feature(part, question)
     if feature is None:
         return None
@@ -68,14 +68,20 @@ def mitigate(part, question: Question) -> Mitigated | None:
 
 
 def clearest_feature(part, question: Question) -> str | None:
-    """Returns the feature whose groups differ most in recall on validation, for their size; None without groups."""
+    """Returns the feature whose groups differ most in recall on validation, for their size.
+
+    Of those with two groups large enough to be fitted on their own; None without one.
+    """
     validation = part.source.validation
     view = question_view(validation, validation, question)
     people = people_ids(validation.group_ids, validation.example_ids, part.bundle.card.group_unit)
     found = {}
     for comparison in comparisons(validation.sensitive_features, view.positive, people, AuditSettings(draws=1)):
         feature = comparison.grouping.feature
-        if comparison.grouping.comparable and feature in validation.sensitive_features:  # not a crossed one
+        if feature not in validation.sensitive_features:  # a crossed one
+            continue
+        fitted = ways.fitted_groups(_scored(validation, question, feature))
+        if comparison.grouping.comparable and len(fitted) > 1:
             found[feature] = float(contrasts_of(_levels(view, comparison))[GAP][0])
     return max(found, key=found.get, default=None)
 

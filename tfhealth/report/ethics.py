@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfhealth.report import ethics_phrases as phrases
-from tfhealth.report.wording import UNDEFINED, count, cut, ends, interval, is_known, listed, number
+from tfhealth.report.wording import UNDEFINED, count, cut, ends, interval, is_known, listed, number, small
 
 FEWEST_WORDS, MOST_WORDS = 400, 600  # headings included
 MARGIN = 10  # words kept from both limits: programs count dashes, marks and numbers differently
 LONGEST_TITLE = 8  # words; a longer one is cut
 # Sentences left out, in this order, of too long a text; and put in, in this order, of too short a one.
-DISPENSABLE = ("oracle", "proxies", "mitigation", "needs_group", "attack", "explained", "worst_artifact", "prevalence")
+DISPENSABLE = ("explained", "worst_artifact", "oracle", "prevalence", "proxies", "attack", "needs_group", "mitigation")
 RESERVE = ("reserve_validation", "reserve_privacy", "reserve_transparency", "reserve_fairness", "reserve_dual_use")
 
 
@@ -24,7 +24,7 @@ def ethics_report(values: Mapping[str, Any]) -> str:
     Args:
         values: Part 5's findings values. data: of `data_values`; view: name, threshold, sensitivity; limits, overall,
             per_1000, fairness (with proxies: names), collect, compression, mitigation: of audit/summary.py; oracle: of
-            `alarm_rates`, "planted" and "any"; privacy: attack_auc (value, low, high, chance); explanation: Part 2's
+            `alarm_rates`, "planted" and "any"; privacy: attack_auc (value, low, high, chance, recognised); explanation: Part 2's
             inside and area. The last five may be absent or None.
     """
     sections = {
@@ -60,7 +60,8 @@ def _privacy(values) -> dict[str, str]:
     if attack and is_known(attack["value"]):
         found["attack"] = (
             f"A membership-inference attack, which guesses who was trained on, reached an AUC of {interval(attack)}, "
-            f"where a coin has {attack['chance']:.1f}."
+            f"where a coin has {attack['chance']:.1f}, and recognised {small(attack['recognised']['value'])} of them at "
+            f"a false positive rate of {attack['recognised']['false_positive_rate']:.2f}."
         )
     return found
 
@@ -87,11 +88,7 @@ def _groups(values) -> str:
     names = [_feature({"feature": name}) for name in about["features"]]
     few = about["too_few"]
     too_few = f"; {few} smaller one{'s were' if few != 1 else ' was'} too few to speak of" if few else ""
-    method = (
-        f" (Fairlearn's MetricFrame, bootstrap intervals, permutation tests corrected for {about['tests']} comparisons)"
-        if about["tests"]
-        else ""
-    )
+    method = " (Fairlearn's MetricFrame, bootstrap intervals, corrected permutation tests)" if about["tests"] else ""
     return (
         f"Performance was assessed by {listed(names)}, for groups of at least {limits['minimum_group']}{method}"
         f"{too_few}."
@@ -123,6 +120,8 @@ def _verdict(values) -> str:
 
 def _worst(about) -> str:
     worst = about["worst"]
+    if about["clearest"] is None:
+        return ""
     if worst is None:
         return "No group had enough positives for a recall of its own."
     score = {"value": worst["recall"], "low": worst["recall_low"], "high": worst["recall_high"]}
@@ -182,8 +181,8 @@ def _oracle(values) -> str:
     if not found:
         return ""
     return (
-        f"Tested on predictions with a planted gap, the audit found it in {number(found['planted']['value'], 3)} of "
-        f"{found['planted']['draws']} draws, and raised an alarm in {number(found['any']['value'], 3)} without one."
+        f"Tested on predictions with a planted gap, the audit found it in {_share(found['planted'])} of "
+        f"{found['planted']['draws']} draws, and without one raised an alarm in {_share(found['any'])}."
     )
 
 
@@ -248,6 +247,10 @@ def _feature(row) -> str:
 
 def _measure(row) -> str:
     return row["measure"].replace("_", " ").replace("auc", "AUC")
+
+
+def _share(score) -> str:
+    return f"{score['value']:.1%} (95 % {score['low']:.1%} to {score['high']:.1%})"
 
 
 def _p(row) -> str:

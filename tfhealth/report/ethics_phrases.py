@@ -27,15 +27,9 @@ NO_GROUPS = (
     "groups are served alike."
 )
 NOTHING_COMPARABLE = "No two groups had enough cases for a comparison, so nothing can be said about gaps between them."
-GAP_MEANING = (
-    "Why is not shown by an audit: image quality, case mix, rarity in training and the labels themselves are all "
-    "candidates."
-)
+GAP_MEANING = "The audit cannot show why: data quality, case mix, rarity in training and the labels are all candidates."
 ABSENCE = "A gap that was not found is not a gap that is absent."
-NEEDS_GROUP = (
-    "Thresholds by group must be told the group at prediction time, which is itself a sensitive and legally contested "
-    "use."
-)
+NEEDS_GROUP = "Thresholds and calibration by group need the group at prediction time, itself a contested use."
 POSSIBLE_BIASES = {
     "image": "Likely for images: people with darker skin, the old and the very young are rare in most collections; "
     "devices, lighting and markings differ between sites and travel with the diagnosis; labels come from few experts; "

@@ -19,6 +19,7 @@ from tfhealth.report.figures import (
     panels_page,
     words,
 )
+from tfhealth.report.wording import short
 
 COLORS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, "black")
 MARKERS = "osD^vP*"
@@ -26,6 +27,7 @@ LONGEST_NAME = 34  # characters of a group beside its dots
 ROW_INCHES = 0.17
 MAX_GROUPS = 40  # rows on a page; more would not be read
 TOO_FEW = "too few to say"
+SAME_PLACE = 0.02  # of an axis: nearer points share a label
 
 
 def rates_by_group(rows: list[dict], rates: list[str], path: Path, *, title: str) -> None:
@@ -48,7 +50,7 @@ def rates_by_group(rows: list[dict], rates: list[str], path: Path, *, title: str
                 _dot(ax, place, [row.get(f"{rate}{end}") for end in ("", "_low", "_high")])
             ax.set(xlabel=words(rate), xlim=_limits(rows, rate))
             ax.set_ylim(max(places, default=0) + 0.7, -0.9)
-        names = [f"{_short(row['group'])} (n = {_n(row['units'])})" for row in rows]
+        names = [f"{short(row['group'], LONGEST_NAME)} (n = {_n(row['units'])})" for row in rows]
         ticks = [*zip(places, names, strict=True), *((place, words(name)) for name, place in heads.items())]
         panels[0].set_yticks([place for place, _ in ticks], [name for _, name in ticks])
         for label, (place, _) in zip(panels[0].get_yticklabels(), ticks, strict=True):
@@ -82,7 +84,7 @@ def gaps(rows: list[dict], measures: list[str], path: Path) -> None:
                 if _is_number(row.get("detectable")):
                     ax.plot(2 * [row["detectable"]], [place - 0.17, place + 0.17], color=GREY, linewidth=1.6)
                 if _is_number(row.get("gap")) and row.get("lowest"):
-                    pair = f"{_short(row['lowest'], 18)} / {_short(row['highest'], 18)}"
+                    pair = f"{short(row['lowest'], 22)} / {short(row['highest'], 22)}"
                     place_text = {"ha": "right", "transform": ax.get_yaxis_transform()}
                     ax.text(0.99, place - 0.25, pair, fontsize=5, color=GREY, **place_text)
             ax.set(xlabel=words(measure).replace("auc", "AUC"), xlim=_limits(own[measure], "gap"))
@@ -108,7 +110,7 @@ def reliability_by_group(curves: list[dict], path: Path) -> None:
                 color, marker = COLORS[number % len(COLORS)], MARKERS[number % len(MARKERS)]
                 x, y = (np.array(curve[key], float) for key in ("confidence", "frequency"))
                 drawn = np.isfinite(x) & np.isfinite(y)
-                label = _short(curve["group"], 22)
+                label = short(curve["group"], 22)
                 ax.plot(x[drawn], y[drawn], color=color, marker=marker, markersize=3, label=label, linewidth=1)
             ax.set(title=words(feature), xlabel="predicted probability", xlim=(0, 1), ylim=(0, 1))
             ax.legend(loc="upper left", fontsize=6.5, handlelength=1.5, borderaxespad=0.2)
@@ -126,9 +128,9 @@ def trade_off(points: list[dict], path: Path, *, gap_name: str, score_name: str)
     """
     styles = {"baseline": ("D", "black"), "artifact": ("o", BLUE), "mitigation": ("^", VERMILLION)}
     drawn = [point for point in points if _is_number(point["score"]) and _is_number(point["gap"])]
-    with page(path, 3.6, f"{words(gap_name).capitalize()} against {words(score_name)}, with 95 % intervals") as figure:
+    with page(path, 3.6, f"{words(gap_name).capitalize()} against {words(score_name)}") as figure:
         ax = figure.subplots()
-        for number, point in enumerate(drawn, 1):
+        for point in drawn:
             marker, color = styles[point["kind"]]
             for low, high, along in (("score_low", "score_high", "x"), ("gap_low", "gap_high", "y")):
                 ends = [point.get(low), point.get(high)]
@@ -136,16 +138,28 @@ def trade_off(points: list[dict], path: Path, *, gap_name: str, score_name: str)
                     x, y = (ends, 2 * [point["gap"]]) if along == "x" else (2 * [point["score"]], ends)
                     ax.plot(x, y, color=color, linewidth=0.7, alpha=0.35)
             ax.plot(point["score"], point["gap"], marker, color=color, markersize=6, linestyle="none")
-            place = (point["score"], point["gap"])
-            ax.annotate(str(number), place, (5, 4), textcoords="offset points", fontsize=7, bbox=PLAIN | {"alpha": 0.7})
         ax.set(xlabel=f"{words(score_name)} (right: better)", ylabel=f"{words(gap_name)} (down: smaller gap)")
         ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
+        _number(ax, drawn)
         handles = [
             Line2D([], [], marker=styles[p["kind"]][0], color=styles[p["kind"]][1], linestyle="none", markersize=5)
             for p in drawn
         ]
-        labels = [f"{number} {_short(point['name'])}" for number, point in enumerate(drawn, 1)]
+        labels = [f"{count} {short(point['name'], LONGEST_NAME)}" for count, point in enumerate(drawn, 1)]
         figure.legend(handles, labels, loc="outside right center", fontsize=7)
+
+
+def _number(ax: Axes, points: list[dict]) -> None:
+    """Writes 1, 2, ... beside the points; once, "1, 3", beside those that lie on each other."""
+    width, height = np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())
+    places = np.array([[point["score"] / width, point["gap"] / height] for point in points]).reshape(-1, 2)
+    left = list(range(len(points)))
+    while left:
+        near = [other for other in left if np.abs(places[other] - places[left[0]]).max() < SAME_PLACE]
+        text = ", ".join(str(one + 1) for one in near)
+        place = points[near[-1]]["score"], points[near[-1]]["gap"]
+        ax.annotate(text, place, (5, 4), textcoords="offset points", fontsize=7, bbox=PLAIN | {"alpha": 0.7})
+        left = [one for one in left if one not in near]
 
 
 def _dot(ax: Axes, place: float, score: list, *, filled: bool = True) -> None:
@@ -194,10 +208,6 @@ def _gap_legend() -> list[Line2D]:
 
 def _n(units) -> str:
     return f"{units:,}" if isinstance(units, int | np.integer) else str(units)
-
-
-def _short(name: str, longest: int = LONGEST_NAME) -> str:
-    return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
 def _is_number(value) -> bool:

@@ -1,6 +1,7 @@
 """Part 5's findings, tables, figures, ethics report and recommendations, from finished audits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ ONE_QUESTION = ("recall", "specificity", "roc_auc")
 ALL_CLASSES = ("accuracy", "recall", "roc_auc")
 GAPS = ("demographic_parity_difference", "equal_opportunity_difference", "auc_difference")
 MOST_PANELS = 3
-EVERYONE = "everyone"
+Draw = Callable[[Path], None]
 
 
 def write(folder: Path, bundle: DatasetBundle, values: Mapping[str, Any], drawn: Mapping[str, Any]) -> Findings:
@@ -52,31 +53,40 @@ def write(folder: Path, bundle: DatasetBundle, values: Mapping[str, Any], drawn:
 
 def _figures(folder: Path, values: Mapping[str, Any], drawn: Mapping[str, Any]) -> dict[str, str]:
     """Draws every figure; one that the data cannot fill is left out."""
-    view = values["view"]
-    one = is_known(view["threshold"])
-    title = f"Finding {view['name']}, by group" if one else "All classes, by group"
-    rates = list(ONE_QUESTION if one else ALL_CLASSES)
-    draw = {"groups": lambda path: figures.rates_by_group(drawn["main_groups"], rates, path, title=title)}
+    draw = {"groups": _main_rates(values, drawn)}
     if drawn["main_disparities"]:
-        draw["gaps"] = lambda path: figures.gaps(drawn["main_disparities"], list(GAPS), path)
+        draw["gaps"] = partial(figures.gaps, drawn["main_disparities"], list(GAPS))
     if curves := _first_features(drawn["reliability"]):
-        draw["reliability"] = lambda path: figures.reliability_by_group(curves, path)
+        draw["reliability"] = partial(figures.reliability_by_group, curves)
     if change := _largest_change(values, drawn["group_changes"]):
         name, rows = change
-        heading = f"Change by group: {name} minus the Keras model"
-        draw["compression"] = lambda path: figures.rates_by_group(rows, ["recall", "accuracy"], path, title=heading)
+        title = f"Change by group: {name} minus the Keras model"
+        draw["compression"] = partial(figures.rates_by_group, rows, ["recall", "accuracy"], title=title)
     if drawn["mitigation"]:
-        found = values["mitigation"]
-        heading = f"Change by {found['feature'].replace('_', ' ')} with each mitigation, finding {found['question']}"
-        rows = _by_rate(drawn["mitigation"], "mitigation")
-        draw["mitigation"] = lambda path: figures.rates_by_group(
-            rows, ["recall", "specificity", "balanced_accuracy"], path, title=heading
-        )
-        names = {"gap_name": f"gap in recall by {found['feature']}", "score_name": "balanced accuracy"}
-        draw["trade_off"] = lambda path: figures.trade_off(drawn["trade_off"], path, **names)
+        draw |= _mitigation_figures(values["mitigation"], drawn)
     for name, function in draw.items():
         function(folder / f"{name}.png")
     return {name: f"{name}.png" for name in draw}
+
+
+def _main_rates(values: Mapping[str, Any], drawn: Mapping[str, Any]) -> Draw:
+    view = values["view"]
+    if is_known(view["threshold"]):
+        title, rates = f"Finding {view['name']}, by group", ONE_QUESTION
+    else:
+        title, rates = "All classes, by group", ALL_CLASSES
+    return partial(figures.rates_by_group, drawn["main_groups"], list(rates), title=title)
+
+
+def _mitigation_figures(found: Mapping[str, Any], drawn: Mapping[str, Any]) -> dict[str, Draw]:
+    feature = found["feature"].replace("_", " ")
+    title = f"Change by {feature} with each mitigation, finding {found['question']}"
+    rows, rates = _by_rate(drawn["mitigation"], "mitigation"), ["recall", "specificity", "balanced_accuracy"]
+    names = {"gap_name": f"gap in recall by {feature}", "score_name": "balanced accuracy"}
+    return {
+        "mitigation": partial(figures.rates_by_group, rows, rates, title=title),
+        "trade_off": partial(figures.trade_off, drawn["trade_off"], **names),
+    }
 
 
 def _first_features(curves: Sequence[Mapping]) -> list[Mapping]:

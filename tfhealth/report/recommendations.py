@@ -77,6 +77,11 @@ def _mitigate(values) -> str:
             f"Try {cut(best['mitigation'])} prospectively, and only if those who pay agree: it moved the "
             f"{best['rate']} of {worst}, balanced accuracy by {number(best['balanced_accuracy_change'])}."
         )
+    if best["gain"] <= 0:
+        return (
+            f"Prefer more data to the {found['tried']} mitigations: none raised the {best['rate']} of the worst group, "
+            f"which was {number(best['worst_before'])} before and at best {number(best['worst_after'])} after."
+        )
     return (
         f"Prefer more data to the {found['tried']} mitigations: the best, {cut(best['mitigation'])}, moved the "
         f"{best['rate']} of {worst}, which chance can explain."

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from tfhealth.audit.groups import POOL_JOIN, POOLED
+
 UNDEFINED = "undefined"
 LONGEST_NAME = 5  # words; a longer one is cut
 
@@ -46,5 +48,17 @@ def group_name(row: Mapping[str, Any]) -> str:
 
 
 def cut(text: Any, longest: int = LONGEST_NAME) -> str:
+    """Returns at most so many words of a name; of a pool of groups too long to name, how many they are."""
     parts = str(text).split()
-    return " ".join(parts) if len(parts) <= longest else " ".join(parts[:longest]) + "…"
+    if len(parts) <= longest:
+        return " ".join(parts)
+    return _pool(str(text)) or " ".join(parts[:longest]) + "…"
+
+
+def short(name: str, longest: int) -> str:
+    """The same, of characters."""
+    return name if len(name) <= longest else _pool(name) or name[: longest - 1] + "…"
+
+
+def _pool(name: str) -> str:
+    return f"{name.count(POOL_JOIN) + 1} small groups pooled" if name.startswith(POOLED) else ""
