@@ -1,4 +1,4 @@
-"""Posterior collapse in numbers: how many latent dimensions carry anything, how much, and about how many images.
+"""Collapse in numbers. Of a VAE's posterior: how many latent dimensions carry anything, and how much. Of modes: classes.
 
 numpy and scipy only.
 """
@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 
 ACTIVE_NATS = 0.01  # of mean KL; a dimension below it is collapsed: its posterior is the prior whatever the image
 ACTIVE_VARIANCE = 0.01  # of the posterior mean over images (Burda et al. 2016)
+RECOGNISED = 0.1  # of a class's images; a class that is recognised less often is not covered
 BLOCK = 256  # images whose densities under all posteriors are held at once
 
 
@@ -72,3 +73,13 @@ def mutual_information(mean: np.ndarray, log_variance: np.ndarray, *, seed: int)
         own = density[np.arange(len(block)), start + np.arange(len(block))]
         found.append(own - logsumexp(density, axis=1) + np.log(len(z)))
     return float(np.concatenate(found).mean())
+
+
+def class_coverage(labels: np.ndarray, y_pred: np.ndarray, num_classes: int) -> float:
+    """Returns the share of classes of which a classifier recognises at least RECOGNISED of the images asked for.
+
+    Args:
+        labels: (n,) class ids asked for, every class among them. y_pred: (n,) the classifier's.
+    """
+    recognised = [np.mean(y_pred[labels == label] == label) for label in range(num_classes)]
+    return float(np.mean(np.array(recognised) >= RECOGNISED))

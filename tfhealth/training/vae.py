@@ -16,7 +16,8 @@ from tfhealth.training.generative import in_batches, make_images, one_hot, train
 from tfhealth.training.record import TrainingRun
 
 TERMS = ("loss", "reconstruction", "kl", "feature_distance", "class_loss")
-WORSE_THAN_MEAN = 10  # times the error of answering with the mean image: training has broken
+WORSE_THAN_GREY = 4  # times the error of answering with mid-grey, where every decoder starts: training has broken
+LARGEST_KL = 1e5  # nats; an image of 64 pixels a side has 1e4 values
 
 
 class VAE(keras.Model):
@@ -41,7 +42,8 @@ class VAE(keras.Model):
         self.noise = keras.random.SeedGenerator(seed)
         self.means = [keras.metrics.Mean(name) for name in TERMS]
         rising = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: self.beta.assign(self._beta(epoch)))
-        self.callbacks, self.limits = [rising, validation], {"reconstruction": limit, "val_reconstruction": limit}
+        self.callbacks = [rising, validation]
+        self.limits = {"reconstruction": limit, "val_reconstruction": limit, "kl": LARGEST_KL}
         self.built = True
 
     @property
@@ -164,10 +166,10 @@ def _build(bundle: DatasetBundle, config: VAETraining, guide: keras.Model | None
     size = {"width": config.width, "latent": config.latent}
     shape = (bundle.train.x.shape[1], bundle.num_classes)
     parts = {"encoder": encoder(*shape, **size), "decoder": decoder(*shape, **size)}
-    mean = np.mean([rows.mean(0) for rows in ImageFeed(1).evaluation(bundle.validation, 256)], axis=0)
-    typical = squared_errors(bundle.validation, np.broadcast_to(mean, (len(bundle.validation), *mean.shape))).mean()
+    grey = np.full((len(bundle.validation), *bundle.validation.x.shape[1:]), 127.5, np.float32)
+    limit = WORSE_THAN_GREY * squared_errors(bundle.validation, grey).mean() / 2
     validation = Validation(bundle.validation, bundle.num_classes, seed)
-    return VAE(parts, config, guide, validation, WORSE_THAN_MEAN * typical / 2, seed)
+    return VAE(parts, config, guide, validation, limit, seed)
 
 
 def _features(guide: keras.Model) -> keras.Model:
