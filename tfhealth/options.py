@@ -1,13 +1,65 @@
 """The options of the command line, and what they become."""
 
 import argparse
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from tfhealth import __version__
 
 IMAGES = "phantom | ham10000 | medmnist:FLAG | npz:PATH | folder:PATH | csv:PATH | tfds:NAME"
 TEXTS = "notes | icd10cm | ohsumed | sms_spam | medquad | mimic3 | csv:PATH | tfds:NAME"
 
 
-def add_run_options(command: argparse.ArgumentParser) -> None:
+def parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
+    """Returns the parser; imports nothing heavy, so that --help answers at once.
+
+    Args:
+        commands: name -> what runs it, for every name below.
+    """
+    top = argparse.ArgumentParser(
+        prog="python -m tfhealth.run",
+        description="Medical text and image models, trained, compressed, audited and reported. "
+        "Research software, not a medical device.",
+    )
+    top.add_argument("--version", action="version", version=f"tfhealth {__version__}")
+    names = top.add_subparsers(required=True, metavar="COMMAND")
+
+    part1_command = names.add_parser("part1", help="medical text: LSTM against Transformer, gradients, attention")
+    _add_run_options(part1_command)
+    _add_text_options(part1_command)
+    part1_command.set_defaults(command=commands["part1"])
+
+    part2_command = names.add_parser("part2", help="medical images: ResNets, bias-variance diagnosis, Grad-CAM")
+    _add_run_options(part2_command)
+    _add_image_options(part2_command)
+    part2_command.set_defaults(command=commands["part2"])
+
+    part3_command = names.add_parser("part3", help="synthetic images: VAE or GAN, judged by the model of part 2")
+    _add_run_options(part3_command)
+    _add_synthesis_options(part3_command)
+    part3_command.set_defaults(command=commands["part3"])
+
+    part4_command = names.add_parser("part4", help="compression: the model of part 2 or 1, made fit for a phone")
+    _add_run_options(part4_command)
+    _add_compression_options(part4_command)
+    part4_command.set_defaults(command=commands["part4"])
+
+    data_command = names.add_parser("data", help="what each data set is, its licence, and whether it is here")
+    data_command.add_argument("name", nargs="?", help=f"read this one: {IMAGES} | {TEXTS}")
+    data_command.add_argument("--image-size", type=int, default=64, help="side in pixels (default %(default)s)")
+    data_command.add_argument("--seed", type=int, default=0, help="of the split (default %(default)s)")
+    data_command.add_argument("--debug", action="store_true", help="show tracebacks")
+    _add_source_options(data_command)
+    data_command.set_defaults(command=commands["data"])
+
+    bench_command = names.add_parser("bench", help="speed of the training pipeline against a bare model.fit")
+    bench_command.add_argument("--workdir", type=Path, default=Path(), help="results go to WORKDIR/exports/bench")
+    bench_command.add_argument("--debug", action="store_true", help="show tracebacks")
+    bench_command.set_defaults(command=commands["bench"])
+    return top
+
+
+def _add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--profile", choices=("quick", "full"), default="quick", help="minutes, or the best result")
     command.add_argument("--seed", type=int, default=0, help="of split, weights and search (default %(default)s)")
     command.add_argument("--run", help="name of the run (default: <data set>-<profile>-seed<N>)")
@@ -15,25 +67,30 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--debug", action="store_true", help="show tracebacks and TensorFlow's own messages")
 
 
-def add_image_options(command: argparse.ArgumentParser) -> None:
+def _add_image_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--image", default="phantom", metavar="NAME", help=f"{IMAGES} (default %(default)s)")
     command.add_argument("--phantom-bias", type=float, default=0.0, help="plant a bias by skin tone, 0 to 1 (phantom)")
-    add_source_options(command)
+    _add_source_options(command)
 
 
-def add_text_options(command: argparse.ArgumentParser) -> None:
+def _add_text_options(command: argparse.ArgumentParser) -> None:
     _add_texts(command)
     command.add_argument("--encoder", metavar="NAME", help="train this one too: minilm | KerasHub preset | folder")
     command.add_argument("--show-text", action="store_true", help="let figures show texts that are not public")
     _add_table_options(command)
 
 
-def add_compression_options(command: argparse.ArgumentParser) -> None:
+def _add_synthesis_options(command: argparse.ArgumentParser) -> None:
+    _add_image_options(command)
+    command.add_argument("--model", choices=("vae", "gan"), default="vae", help="of the images (default %(default)s)")
+
+
+def _add_compression_options(command: argparse.ArgumentParser) -> None:
     """Adds those of both kinds of data, the limits and the techniques; a limit that is not given is the profile's."""
     command.add_argument(
         "--from", dest="source", choices=("part2", "part1"), default="part2", help="whose model (default %(default)s)"
     )
-    add_image_options(command)
+    _add_image_options(command)
     _add_texts(command)
     command.add_argument("--max-mb", type=_limit, help="of the recommended file's download, gzipped")
     command.add_argument("--max-ms", type=_limit, help="of its prediction, one thread")
@@ -54,7 +111,7 @@ def _add_texts(command: argparse.ArgumentParser) -> None:
     command.add_argument("--text-column", default="text", help="csv: column of texts (default %(default)s)")
 
 
-def add_source_options(command: argparse.ArgumentParser) -> None:
+def _add_source_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--on-bad", choices=("fail", "skip"), default="fail", help="what to do with unreadable images")
     command.add_argument("--image-column", default="image", help="csv: column of image paths (default %(default)s)")
     _add_table_options(command)

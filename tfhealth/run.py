@@ -2,28 +2,15 @@
 
 import argparse
 import sys
-from pathlib import Path
 
-from tfhealth import __version__
 from tfhealth.errors import UserError
-from tfhealth.options import (
-    IMAGES,
-    TEXTS,
-    add_compression_options,
-    add_image_options,
-    add_run_options,
-    add_source_options,
-    add_text_options,
-    image_options,
-    text_options,
-    workspace,
-)
+from tfhealth.options import image_options, parser, text_options, workspace
 from tfhealth.startup import start_tensorflow
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns 0, or 2 after one clear line on standard error for what the user can mend."""
-    options = parser().parse_args(arguments)
+    options = parser(COMMANDS).parse_args(arguments)
     try:
         return options.command(options)
     except UserError as error:
@@ -34,46 +21,6 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("tfhealth: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         return 130
-
-
-def parser() -> argparse.ArgumentParser:
-    """Returns the parser; imports nothing heavy, so that --help answers at once."""
-    top = argparse.ArgumentParser(
-        prog="python -m tfhealth.run",
-        description="Medical text and image models, trained, compressed, audited and reported. "
-        "Research software, not a medical device.",
-    )
-    top.add_argument("--version", action="version", version=f"tfhealth {__version__}")
-    commands = top.add_subparsers(required=True, metavar="COMMAND")
-
-    part1_command = commands.add_parser("part1", help="medical text: LSTM against Transformer, gradients, attention")
-    add_run_options(part1_command)
-    add_text_options(part1_command)
-    part1_command.set_defaults(command=part1)
-
-    part2_command = commands.add_parser("part2", help="medical images: ResNets, bias-variance diagnosis, Grad-CAM")
-    add_run_options(part2_command)
-    add_image_options(part2_command)
-    part2_command.set_defaults(command=part2)
-
-    part4_command = commands.add_parser("part4", help="compression: the model of part 2 or 1, made fit for a phone")
-    add_run_options(part4_command)
-    add_compression_options(part4_command)
-    part4_command.set_defaults(command=part4)
-
-    data_command = commands.add_parser("data", help="what each data set is, its licence, and whether it is here")
-    data_command.add_argument("name", nargs="?", help=f"read this one: {IMAGES} | {TEXTS}")
-    data_command.add_argument("--image-size", type=int, default=64, help="side in pixels (default %(default)s)")
-    data_command.add_argument("--seed", type=int, default=0, help="of the split (default %(default)s)")
-    data_command.add_argument("--debug", action="store_true", help="show tracebacks")
-    add_source_options(data_command)
-    data_command.set_defaults(command=data)
-
-    bench_command = commands.add_parser("bench", help="speed of the training pipeline against a bare model.fit")
-    bench_command.add_argument("--workdir", type=Path, default=Path(), help="results go to WORKDIR/exports/bench")
-    bench_command.add_argument("--debug", action="store_true", help="show tracebacks")
-    bench_command.set_defaults(command=bench)
-    return top
 
 
 def part1(options: argparse.Namespace) -> int:
@@ -102,6 +49,21 @@ def part2(options: argparse.Namespace) -> int:
         options=image_options(options, phantom_bias=options.phantom_bias),
         profile=options.profile,
         seed=options.seed,
+    )
+    return 0
+
+
+def part3(options: argparse.Namespace) -> int:
+    start_tensorflow(options.debug)
+    from tfhealth.parts import part3 as part
+
+    part.run(
+        workspace(options, options.image),
+        image=options.image,
+        options=image_options(options, phantom_bias=options.phantom_bias),
+        profile=options.profile,
+        seed=options.seed,
+        model=options.model,
     )
     return 0
 
@@ -143,6 +105,9 @@ def bench(options: argparse.Namespace) -> int:
 
     part.run(options.workdir)
     return 0
+
+
+COMMANDS = {"part1": part1, "part2": part2, "part3": part3, "part4": part4, "data": data, "bench": bench}
 
 
 if __name__ == "__main__":

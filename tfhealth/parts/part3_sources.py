@@ -97,8 +97,3 @@ def joined(real: Split, made: Split) -> Split:
     rows = np.concatenate([real.x.take(slice(None)), made.x.take(slice(None))])
     columns = (np.concatenate([getattr(real, name), getattr(made, name)]) for name in ("y", "group_ids", "example_ids"))
     return Split(Rows(rows), *columns)
-
-
-def random_part(split: Split, count: int, seed: int) -> Split:
-    """Returns `count` examples drawn at random, or all, in random order."""
-    return split.subset(np.random.default_rng(seed).permutation(len(split))[:count])

@@ -1,4 +1,4 @@
-"""Collapse in numbers. Of a VAE's posterior: how many latent dimensions carry anything, and how much. Of modes: classes.
+"""Collapse in numbers: how many of a VAE's latent dimensions carry anything, how much; which classes are covered.
 
 numpy and scipy only.
 """
