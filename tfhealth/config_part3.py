@@ -100,9 +100,10 @@ PART3 = {
     # 3 minutes on 2 cores on the phantom are the aim; Part 2 must have run.
     "quick": Part3Config(
         vae=VAETraining(
-            epochs=14,
+            epochs=20,
             width=16,
-            latent=32,
+            latent=64,
+            batch_size=16,
             learning_rate=2e-3,
             beta=0.05,
             annealing=0.3,
@@ -110,8 +111,8 @@ PART3 = {
             feature_weight=20.0,
             class_weight=2.0,
         ),
-        plain=VAETraining(epochs=14, width=16, latent=32, learning_rate=2e-3),
-        gan=GANTraining(epochs=20, width=16, latent=32),
+        plain=VAETraining(epochs=20, width=16, latent=64, batch_size=16, learning_rate=2e-3),
+        gan=GANTraining(epochs=30, width=16, latent=64, batch_size=16),
         guide=Capacity("resnet8", 8),
         guide_training=ImageTraining(epochs=4),
         useful=ImageTraining(epochs=3, early_stopping=False, resolutions=((32, 1.0),)),
@@ -126,7 +127,7 @@ PART3 = {
     "full": Part3Config(
         vae=VAETraining(
             epochs=40,
-            width=32,
+            width=24,
             latent=96,
             beta=0.05,  # of the order of the squared error that is left, so that the decoder's variance is about right
             annealing=0.25,
@@ -134,8 +135,8 @@ PART3 = {
             feature_weight=20.0,
             class_weight=2.0,
         ),
-        plain=VAETraining(epochs=40, width=32, latent=96),
-        gan=GANTraining(epochs=60, width=32, latent=96),
+        plain=VAETraining(epochs=40, width=24, latent=96),
+        gan=GANTraining(epochs=60, width=24, latent=96),
         guide=Capacity("resnet8", 16),
         guide_training=ImageTraining(epochs=12, balance=1.0),
         useful=ImageTraining(epochs=8, early_stopping=False, resolutions=((32, 1.0),)),

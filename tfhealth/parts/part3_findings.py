@@ -44,7 +44,8 @@ def collect(part: Part3, yardstick: Yardstick, made: Sequence[Made]) -> dict:
         "reconstruction": {name: judging.reconstruction(part, one) for name, one in vaes.items()},
         "realism": judging.realism(part, yardstick, {n: one.images for n, one in zip(names, made, strict=True)}),
         "main": names[0],
-        "baseline": names[2] if vaes else names[1],
+        "unhelped": names[1],
+        "baseline": names[-1],
         "diversity": judging.diversity(part, main),
         "plausibility": judging.plausibility(part, yardstick, main),
         "privacy": judging.privacy(part, main),
@@ -53,8 +54,7 @@ def collect(part: Part3, yardstick: Yardstick, made: Sequence[Made]) -> dict:
 
 def set_names(part: Part3) -> list[str]:
     """Returns what the sets of images are called, in the order of `collect`'s `made`."""
-    own = part.model.upper()
-    return [own, f"{own}, no help", "plain VAE"][: 3 if part.model == "vae" else 2]
+    return ["VAE", "VAE, prior only", "plain VAE"] if part.model == "vae" else ["GAN", "GAN, unchosen"]
 
 
 def training_values(run: TrainingRun) -> dict:

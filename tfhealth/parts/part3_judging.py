@@ -100,8 +100,9 @@ def realism(part: Part3, yardstick: Yardstick, sets: Mapping[str, np.ndarray]) -
         target = features(real)
         for name, images in sets.items():
             found = features(images)
+            frechet = with_interval(frechet_distance, target, found, **draws)
             scores = {
-                "frechet_distance": with_interval(frechet_distance, target, found, **draws),
+                "frechet_distance": (frechet.value, max(frechet.low, 0.0), frechet.high),
                 "kernel_distance": with_interval(kernel_distance, target, found, **draws),
                 **neighbourhoods_with_intervals(target, found, NEIGHBOURS, **draws),
             }

@@ -47,7 +47,7 @@ STYLE = {
     "ytick.major.width": 0.6,
     "savefig.bbox": "standard",  # with "tight" in someone's matplotlibrc the width would vary
 }
-WORDS = {"roc_auc": "ROC AUC", "f1": "F1", "f1_macro": "macro F1", "l2": "L2"}
+WORDS = {"roc_auc": "ROC AUC", "f1": "F1", "f1_macro": "macro F1", "l2": "L2", "frechet_distance": "Fréchet distance"}
 
 
 @contextmanager
@@ -160,16 +160,16 @@ def tuning_trials(rows: list[dict], hyperparameters: list[str], objective: str, 
         legend_below(figure, *panels)
 
 
-def before_after(rows: list[dict], score_names: list[str], path: Path) -> None:
+def before_after(rows: list[dict], score_names: list[str], path: Path, title="Scores with 95 % intervals") -> None:
     """Draws one dot with its 95 % interval per row, a panel per score.
 
     Args:
         rows: name, and under each score's name (value, low, high).
         score_names: the panels, in order.
-        path: the PNG file.
+        path, title: of the PNG file.
     """
     height = 0.55 + 0.28 * len(rows)
-    with panels_page(path, height, "Scores with 95 % intervals", len(score_names)) as (_, panels):
+    with panels_page(path, height, title, len(score_names)) as (_, panels):
         for ax, score in zip(panels, score_names, strict=True):
             _dot_rows(ax, [row[score] for row in rows], [row["name"] for row in rows])
             ax.set_xlabel(words(score))

@@ -86,7 +86,10 @@ def _figures(folder: Path, values: Mapping[str, Any], drawn: Mapping[str, Any]) 
         ),
         "losses": lambda path: synthesis.loss_curves(drawn["histories"], path),
         "realism": lambda path: figures.before_after(
-            [{"name": row["images"], **{s: _triple(row, s) for s in REALISM}} for row in features], list(REALISM), path
+            [{"name": row["images"], **{s: _triple(row, s) for s in REALISM}} for row in features],
+            list(REALISM),
+            path,
+            f"Likeness to real test images in the features of Part 2's classifier ({values['judge']}), 95 % intervals",
         ),
         "usefulness": lambda path: figures.before_after(
             [
@@ -95,6 +98,7 @@ def _figures(folder: Path, values: Mapping[str, Any], drawn: Mapping[str, Any]) 
             ],
             ["balanced_accuracy"],
             path,
+            f"Balanced accuracy by training images, mean of {values['usefulness']['seeds']} seeds, 95 % intervals",
         ),
     }
     if values["reconstruction"]:

@@ -30,7 +30,7 @@ def samples_and_nearest(images: np.ndarray, nearest: np.ndarray, names: Sequence
     """
     lines = -(-len(images) // PAIRS_PER_LINE)
     title = f"{len(images)} synthetic images drawn at random (left), each with its nearest training image (right)"
-    with page(path, 0.35 + 0.9 * lines, title) as figure:
+    with page(path, 0.35 + 0.76 * lines, title) as figure:
         panels = figure.subplots(lines, PAIRS_PER_LINE, squeeze=False).ravel()
         for ax in panels:
             ax.set_axis_off()

@@ -11,7 +11,7 @@ from tfhealth.config_part3 import GANTraining
 from tfhealth.data.dataset import DatasetBundle, Split
 from tfhealth.models.gan import discriminator, generator, hinge_losses
 from tfhealth.training.diffaugment import augment
-from tfhealth.training.generative import in_batches, one_hot, train_generative
+from tfhealth.training.generative import in_batches, one_hot, start_at_mean_colour, train_generative
 from tfhealth.training.record import TrainingRun
 
 TERMS = ("discriminator_loss", "generator_loss", "real_score", "fake_score")
@@ -96,4 +96,5 @@ def _build(bundle: DatasetBundle, config: GANTraining, seed: int) -> GAN:
         "discriminator": discriminator(*shape, width=config.width),
         "generator": generator(*shape, width=config.width, latent=config.latent),
     }
+    start_at_mean_colour(parts["generator"], bundle.train)
     return GAN(parts, config, seed)

@@ -11,7 +11,7 @@ import numpy as np
 from tfhealth.config_part3 import GenerativeTraining
 from tfhealth.console import progress_bar, say
 from tfhealth.data.dataset import Split
-from tfhealth.data.image_pipeline import Augmentation, ImageFeed
+from tfhealth.data.image_pipeline import Augmentation, ImageFeed, pixel_statistics
 from tfhealth.data.pipeline import steps_per_epoch
 from tfhealth.errors import UserError
 from tfhealth.paths import atomic_path
@@ -115,7 +115,7 @@ def in_batches(model: keras.Model, arrays: Sequence[np.ndarray]) -> list[np.ndar
         rows = [array[start : start + BATCH_SIZE] for array in arrays]
         count = len(rows[0])
         rows = [np.pad(row, [(0, BATCH_SIZE - count)] + [(0, 0)] * (row.ndim - 1), mode="edge") for row in rows]
-        outputs = model.predict_on_batch(rows)
+        outputs = model.predict_on_batch(rows if len(rows) > 1 else rows[0])
         outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
         found.append([np.asarray(output)[:count] for output in outputs])
     return [np.concatenate(output) for output in zip(*found, strict=True)]
@@ -130,6 +130,12 @@ def tiled(images: np.ndarray, columns: int) -> np.ndarray:
     count, height, width, _ = images.shape
     rows = images.reshape(count // columns, columns, height, width, 3).transpose(0, 2, 1, 3, 4)
     return rows.reshape(count // columns * height, columns * width, 3)
+
+
+def start_at_mean_colour(decoder: keras.Model, split: Split) -> None:
+    """Lets a fresh decoder answer with the training images' mean colour, which it would need epochs to find."""
+    mean = np.array(pixel_statistics(split)[0]) / 255
+    decoder.get_layer("colours").bias.assign(np.log(mean / (1 - mean)))
 
 
 def _sampler(decoder: keras.Model, latent: int, num_classes: int, seed: int) -> Callable[[], np.ndarray]:

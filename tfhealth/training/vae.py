@@ -12,11 +12,11 @@ from tfhealth.config_part3 import VAETraining
 from tfhealth.data.dataset import DatasetBundle, Split
 from tfhealth.data.image_pipeline import ImageFeed
 from tfhealth.models.vae import decoder, encoder, kl_by_dimension
-from tfhealth.training.generative import in_batches, make_images, one_hot, train_generative
+from tfhealth.training.generative import in_batches, make_images, one_hot, start_at_mean_colour, train_generative
 from tfhealth.training.record import TrainingRun
 
 TERMS = ("loss", "reconstruction", "kl", "feature_distance", "class_loss")
-WORSE_THAN_GREY = 4  # times the error of answering with mid-grey, where every decoder starts: training has broken
+WORSE_THAN_GREY = 4  # times the error of answering with mid-grey, which is worse than any start: training has broken
 LARGEST_KL = 1e5  # nats; an image of 64 pixels a side has 1e4 values
 
 
@@ -166,6 +166,7 @@ def _build(bundle: DatasetBundle, config: VAETraining, guide: keras.Model | None
     size = {"width": config.width, "latent": config.latent}
     shape = (bundle.train.x.shape[1], bundle.num_classes)
     parts = {"encoder": encoder(*shape, **size), "decoder": decoder(*shape, **size)}
+    start_at_mean_colour(parts["decoder"], bundle.train)
     grey = np.full((len(bundle.validation), *bundle.validation.x.shape[1:]), 127.5, np.float32)
     limit = WORSE_THAN_GREY * squared_errors(bundle.validation, grey).mean() / 2
     validation = Validation(bundle.validation, bundle.num_classes, seed)
