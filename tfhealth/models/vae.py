@@ -54,8 +54,9 @@ def decoder(image_size: int, num_classes: int, *, width: int, latent: int, name:
             width * 2 ** (stage - 1), 4, 2, "same", kernel_initializer="he_normal", name=f"deconv{stage}"
         )(x)
         x = normalized(x, f"deconv{stage}")
-    x = layers.UpSampling2D(2, interpolation="bilinear", name="enlarged")(x)  # the last stage shows every checker
-    x = layers.Conv2D(3, 5, 1, "same", activation="sigmoid", name="colours")(x)
+    x = layers.Conv2DTranspose(3, 4, 2, "same", name="colours")(x)
+    x = layers.AveragePooling2D(2, 1, "same", name="smooth")(x)  # takes out what checkerboard is left, and no more
+    x = layers.Activation("sigmoid", name="in_range")(x)
     return keras.Model([z, classes], layers.Rescaling(255.0, name="image")(x), name=name)
 
 

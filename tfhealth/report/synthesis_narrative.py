@@ -7,7 +7,9 @@ from tfhealth.report.wording import interval, listed, number
 
 MIN_WORDS, MAX_WORDS = 150, 200
 DISPENSABLE = ("diverged", "lesson", "useful", "agreement")  # left out, in this order, of too long a text
-ACTIVE_ENOUGH = 0.6  # of the latent dimensions; below it a VAE is said to have collapsed
+# A VAE is said to have collapsed if fewer of its dimensions are active, or its z tells less about the image than this
+# share of what it tells with the remedies.
+ACTIVE_ENOUGH, INFORMATION_ENOUGH = 0.6, 0.5
 RECALL_ENOUGH = 0.5  # of what real held-out images reach; below it a GAN is said to have lost modes
 PRIVACY = (
     "Synthetic data could help privacy: images that show no patient can be shared, taught with and tested on where "
@@ -49,7 +51,7 @@ def challenges(values: Mapping[str, Any]) -> list[dict]:
     """Returns one row a challenge: what was seen of it in this run, what was done, and what came of it."""
     own = _posterior_collapse(values) if values["model"] == "vae" else _adversarial(values)
     main, best = row_of(values, values["main"]), row_of(values, "real held-out")
-    useful, rare = values["usefulness"]["change"]["augmented"], values["usefulness"]["added"]
+    rare = values["usefulness"]["added"]
     return [
         own,
         {
@@ -73,26 +75,37 @@ def challenges(values: Mapping[str, Any]) -> list[dict]:
             "challenge": "Rare classes",
             "seen": f"Synthetic images added: {listed([f'{n} {name}' for name, n in rare.items() if n] or ['none'])}.",
             "done": f"Classifiers trained with and without them, {values['usefulness']['seeds']} seeds each.",
-            "outcome": f"Balanced accuracy changed by {interval(useful)}.",
+            "outcome": f"Balanced accuracy changed by {_change(values)}.",
         },
         _training_that_breaks(values),
     ]
 
 
+def collapsed(values: Mapping[str, Any]) -> bool:
+    """Returns whether the plain VAE's posterior collapsed, by the rule above."""
+    plain, own = (values["reconstruction"][name]["collapse"] for name in ("plain", "vae"))
+    informed = INFORMATION_ENOUGH * own["mutual_information"]
+    return plain["active"] < ACTIVE_ENOUGH or plain["mutual_information"] < informed
+
+
 def _vae(values) -> tuple[str, str]:
     plain, own = (values["reconstruction"][name] for name in ("plain", "vae"))
-    config, active = values["training"]["vae"]["config"], plain["collapse"]["active"]
-    lost = f"{number(active)} of its {values['latent']} latent dimensions active (mean KL above 0.01 nats)"
-    if active < ACTIVE_ENOUGH:
-        challenge = f"The biggest challenge was posterior collapse: a plain VAE (beta 1, no remedies) kept only {lost}."
+    config, told = values["training"]["vae"]["config"], plain["collapse"]["mutual_information"]
+    kept = (
+        f"had {number(plain['collapse']['active'])} of its {values['latent']} latent dimensions active (mean KL above "
+        f"0.01 nats) and {number(told, 1)} nats of information about the image"
+    )
+    if collapsed(values):
+        challenge = f"The biggest challenge was posterior collapse: a plain VAE (beta 1, no remedies) {kept}."
     else:
         challenge = (
-            f"Posterior collapse, the challenge to be expected, hardly came: even a plain VAE (beta 1) kept {lost}. "
+            f"Posterior collapse, the challenge to be expected, hardly came: even a plain VAE (beta 1) {kept}. "
             "The biggest one was detail that the decoder blurs."
         )
     addressed = (
         f"It was addressed by KL annealing, {config['free_bits']:g} free nats a dimension and a final beta of "
-        f"{config['beta']:g}: {number(own['collapse']['active'])} were then active, and test reconstructions reached "
+        f"{config['beta']:g}: {number(own['collapse']['active'])} were then active, with "
+        f"{number(own['collapse']['mutual_information'], 1)} nats, and test reconstructions reached "
         f"{number(own['psnr_db']['value'], 1)} dB (plain: {number(plain['psnr_db']['value'], 1)} dB)."
     )
     return challenge, addressed
@@ -140,9 +153,13 @@ def _agreement(values) -> str:
 
 
 def _useful(values) -> str:
+    return f"Added to rare classes, they changed balanced accuracy by {_change(values)}."
+
+
+def _change(values) -> str:
     change = values["usefulness"]["change"]["augmented"]
     meaning = "a gain" if change["low"] > 0 else "a loss" if change["high"] < 0 else "indistinguishable from none"
-    return f"Added to rare classes, they changed balanced accuracy by {interval(change)}, {meaning}."
+    return f"{interval(change)}, {meaning}"
 
 
 def _measured(values) -> str:
