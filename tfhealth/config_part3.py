@@ -112,7 +112,7 @@ PART3 = {
             class_weight=2.0,
         ),
         plain=VAETraining(epochs=20, width=16, latent=64, batch_size=16, learning_rate=2e-3),
-        gan=GANTraining(epochs=30, width=16, latent=64, batch_size=16),
+        gan=GANTraining(epochs=30, width=16, latent=64, batch_size=16, learning_rate=5e-4),
         guide=Capacity("resnet8", 8),
         guide_training=ImageTraining(epochs=4),
         useful=ImageTraining(epochs=3, early_stopping=False, resolutions=((32, 1.0),)),

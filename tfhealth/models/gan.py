@@ -32,8 +32,9 @@ def discriminator(image_size: int, num_classes: int, *, width: int) -> keras.Mod
     for stage in range(1, stages(image_size) + 1):
         conv = layers.Conv2D(width * 2 ** (stage - 1), 4, 2, "same", name=f"conv{stage}")
         x = layers.LeakyReLU(SLOPE, name=f"conv{stage}_relu")(_normalized(conv)(x))
+    # Realness sees where things lie; judging the pooled features alone rewarded a texture without a lesion.
+    realness = _normalized(layers.Dense(1, name="realness"))(layers.Flatten(name="flatten")(x))
     x = layers.GlobalAveragePooling2D(name="pool")(x)
-    realness = _normalized(layers.Dense(1, name="realness"))(x)
     wanted = _normalized(layers.Dense(x.shape[-1], use_bias=False, name="class_embedding"))(classes)
     fits = layers.Dot(axes=1, name="class_fit")([wanted, x])
     return keras.Model([images, classes], layers.Add(name="score")([realness, fits]), name="discriminator")

@@ -6,7 +6,6 @@ from typing import Any
 from tfhealth.report.synthesis_narrative import row_of
 from tfhealth.report.wording import interval, number
 
-
 PURPOSE = """## For what, and not for what
 
 - For: teaching, testing software, trying out augmentation, sharing a method.

@@ -114,7 +114,8 @@ def _vae(values) -> tuple[str, str]:
 def _gan(values) -> tuple[str, str]:
     main, best = row_of(values, values["main"]), row_of(values, "real held-out")
     found = f"recall was {number(main['recall'])}, that of real held-out images {number(best['recall'])}"
-    if main["recall"] < RECALL_ENOUGH * best["recall"]:
+    lost = main["recall"] < RECALL_ENOUGH * best["recall"]
+    if lost:
         challenge = f"The biggest challenge was mode collapse, making only some kinds of lesion: {found}."
     else:
         challenge = f"The biggest challenge was to keep two opponents in balance without mode collapse: {found}."
@@ -123,7 +124,7 @@ def _gan(values) -> tuple[str, str]:
         "It was addressed by spectral normalisation, which bounds the discriminator's slope, by the hinge loss, by "
         "differentiable augmentation, which keeps it from learning few images by heart, and by averaged weights; the "
         f"losses ended at {number(last['discriminator_loss'])} (discriminator) and {number(last['generator_loss'])} "
-        "(generator)."
+        f"(generator){', and it was not enough' if lost else ''}."
     )
     return challenge, addressed
 
