@@ -84,7 +84,7 @@ def training_stage(part: Part3, guide: keras.Model) -> dict[str, TrainingRun]:
     """Trains the generator, first in the order, and of the VAE the plain one that shows what its remedies do."""
 
     def folders(name: str) -> dict:
-        return {"folder": part.folder / name, "log_dir": part.workspace.logs(*part.logs, name), "seed": part.seed}
+        return {"folder": part.folder / name, "log_dir": part.logs(name), "seed": part.seed}
 
     if part.model == "gan":
         return {"gan": train_gan("gan", part.bundle, part.config.gan, **folders("gan"))}

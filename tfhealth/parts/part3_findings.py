@@ -125,12 +125,10 @@ def reconstructions(part: Part3, made: Sequence[Made]) -> list[dict]:
 
 def log_report(part: Part3, found: Findings, made: Made) -> None:
     """Puts the figures, the text and the judge's precision-recall curves into TensorBoard, and the latent space."""
-    names, logs = part.bundle.card.class_names, part.workspace.logs(*part.logs, "report")
+    names, logs = part.bundle.card.class_names, part.logs("report")
     y_prob = part.judge.look(made.images)[1]
     write_report(logs, part.folder, found.figures, found.text, made.labels, y_prob, names)
     if "encoder" in made.parts:
         test = part.bundle.test.subset(np.arange(min(POINTS, len(part.bundle.test))))
         mean, _ = encode(made.parts["encoder"], test, part.bundle.num_classes)
-        write_embeddings(
-            part.workspace.logs(*part.logs, "projector"), mean, [names[label] for label in test.y], name="latent space"
-        )
+        write_embeddings(part.logs("projector"), mean, [names[label] for label in test.y], name="latent space")

@@ -32,6 +32,7 @@ PIXELS = 8  # side that images are reduced to before their pixels are compared: 
 VIEWS = 8  # quarter turns and mirror images, among which a copy may hide: training showed them all
 CALLINGS = 200  # random callings of who was trained on
 NEIGHBOURS = 5
+BLOCK = 1000  # images whose pixels are held as floats at once
 
 
 @dataclass(frozen=True)
@@ -187,8 +188,9 @@ def privacy(part: Part3, made: Made) -> dict:
 
 def pixels_of(images: np.ndarray) -> np.ndarray:
     """Returns (n, 3 PIXELS^2) in [0, 1]: each image, reduced."""
-    reduced = np.asarray(reduce_images(images.astype(np.float32), PIXELS)) / 255
-    return reduced.reshape(len(images), -1).astype(np.float64)
+    blocks = np.array_split(images, max(1, len(images) // BLOCK))
+    reduced = [np.asarray(reduce_images(block.astype(np.float32), PIXELS)) / 255 for block in blocks]
+    return np.concatenate(reduced).reshape(len(images), -1).astype(np.float64)
 
 
 def images_of(split: Split) -> np.ndarray:

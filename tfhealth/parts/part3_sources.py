@@ -53,9 +53,9 @@ class Part3:
     bundle: DatasetBundle
     judge: Judge
 
-    @property
-    def logs(self) -> tuple[str, ...]:
-        return (self.folder.name,)
+    def logs(self, name: str) -> Path:
+        """Returns the folder of the TensorBoard files of a training or of another thing of this part."""
+        return self.workspace.logs(self.folder.name, name)
 
     def classifier(
         self, name: str, capacity: Capacity, split: Split, config: ImageTraining, *, seed: int | None = None
@@ -71,7 +71,7 @@ class Part3:
             num_classes=self.bundle.num_classes,
             seed=self.seed if seed is None else seed,
             folder=self.folder / name,
-            log_dir=self.workspace.logs(*self.logs, name),
+            log_dir=self.logs(name),
         )
 
     def _build(self, capacity: Capacity, config: ImageTraining) -> keras.Model:

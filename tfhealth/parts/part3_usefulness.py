@@ -1,7 +1,7 @@
 """What synthetic images are good for: classifiers trained with, on and without them, over seeds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -81,8 +81,10 @@ def class_rows(part: Part3, settings: Mapping[str, Setting]) -> list[dict]:
 
 
 def _train(part: Part3, name: str, split: Split) -> Setting:
+    epochs = part.config.useful.epochs * len(part.bundle.train) / len(split)  # the same number of steps for all
+    config = replace(part.config.useful, epochs=max(1, round(epochs)))
     runs = tuple(
-        part.classifier(f"useful/{name}_{seed}", part.config.guide, split, part.config.useful, seed=seed)
+        part.classifier(f"useful/{name}_{seed}", part.config.guide, split, config, seed=seed)
         for seed in range(part.config.seeds)
     )
     return Setting(runs, tuple(_answers(part, run, part.bundle.test) for run in runs))
