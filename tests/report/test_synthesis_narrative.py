@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from tfhealth.report.synthesis_card import synthetic_data_card
-from tfhealth.report.synthesis_narrative import challenges, part3_reflection
+from tfhealth.report.synthesis_narrative import assessment, challenges, part3_reflection
 
 CONSTANTS = {"0.01", "0.5", "1"}  # the rule of active dimensions, guessing, the plain VAE's beta
 
@@ -16,7 +16,7 @@ def score(value):
 
 
 def realism(images, frechet, recall):
-    scores = {"frechet_distance": frechet, "recall": recall, "coverage": recall / 2}
+    scores = {"frechet_distance": frechet, "recall": recall, "coverage": recall / 2, "precision": 0.77}
     low = {f"{name}_low": value - 0.1 for name, value in scores.items()}
     return {"space": "classifier features", "images": images, **scores, **low, "frechet_distance_high": frechet + 0.1}
 
@@ -56,12 +56,19 @@ def findings(model="vae", active=0.3, better=True, change=0.05, flagged=False, d
             "agreement_real": {"overall": score(0.79)},
             "agreement_each": {"overall": score(0.57)},
             "class_coverage": 0.71,
+            "lesions": [{"name": "area", "ks": 0.41}, {"name": "red", "ks": 0.16}, {"name": "blue", "ks": None}],
+            "lesions_real": [{"name": name, "ks": 0.08} for name in ("area", "red", "blue")],
         },
         "privacy": {
             "membership": [{"attacker_has": "the model", **attack}, {"attacker_has": "released images", **attack}],
             "memorisation": {"rate": score(0.03), "baseline": score(0.015), "flagged": False},
             "closest_record": {"flagged": False},
         },
+        "diversity": [
+            {"class": "a", "synthetic_low": 0.8, "real_high": 0.5, "real": 0.4},
+            {"class": "b", "synthetic_low": 0.3, "real_high": 0.5, "real": 0.4},
+            {"class": "without a test image", "synthetic_low": 0.8},
+        ],
         "usefulness": {
             "seeds": 3,
             "change": {"augmented": score(change)},
@@ -126,6 +133,14 @@ def test_text_says_what_was_found(outcome, words):
     values = findings(**outcome)
     told = part3_reflection(values) + " ".join(str(row) for row in challenges(values))
     assert words in told
+
+
+def test_samples_are_assessed_as_realistic_diverse_and_plausible_beside_real_ones():
+    realistic, diverse, plausible = assessment(findings())
+    assert "clearly tell these images from real ones" in realistic
+    assert "more alike than two real ones in 1 of 2 classes" in diverse
+    assert "area is farthest from real ones (Kolmogorov-Smirnov distance 0.41; between two real sets 0.08)" in plausible
+    assert "red comes nearest" in plausible
 
 
 def test_broken_training_stands_among_the_challenges_with_epoch_and_cause():

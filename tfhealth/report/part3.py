@@ -10,7 +10,7 @@ from tfhealth.paths import write_text
 from tfhealth.report import figures, image_figures
 from tfhealth.report import synthesis_figures as synthesis
 from tfhealth.report.synthesis_card import synthetic_data_card
-from tfhealth.report.synthesis_narrative import challenges, part3_reflection
+from tfhealth.report.synthesis_narrative import assessment, challenges, part3_reflection
 from tfhealth.report.writing import write_findings
 
 REALISM = ("frechet_distance", "kernel_distance", "precision", "recall", "density", "coverage")
@@ -42,7 +42,7 @@ def write(folder: Path, bundle: DatasetBundle, values: Mapping[str, Any], drawn:
         text=part3_reflection(values),
         undefined={},
     )
-    write_text(folder / "challenges.md", _challenges_text(rows))
+    write_text(folder / "challenges.md", _challenges_text(rows, assessment(values)))
     write_text(folder / "synthetic" / "card.md", synthetic_data_card(values, findings.caveats))
     return findings
 
@@ -112,12 +112,13 @@ def _figures(folder: Path, values: Mapping[str, Any], drawn: Mapping[str, Any]) 
     return {name: f"{name}.png" for name in draw}
 
 
-def _challenges_text(rows: Sequence[Mapping[str, str]]) -> str:
+def _challenges_text(rows: Sequence[Mapping[str, str]], samples: Sequence[str]) -> str:
     parts = [
         f"## {row['challenge']}\n\n- Seen: {row['seen']}\n- Done: {row['done']}\n- Outcome: {row['outcome']}\n"
         for row in rows
     ]
-    return "\n".join(["# Part 3: challenges and strategies\n", *parts])
+    told = "## The samples\n\n" + "\n".join(f"- {sentence}" for sentence in samples) + "\n"
+    return "\n".join(["# Part 3: challenges and strategies, and the samples\n", *parts, told])
 
 
 def _triple(row: Mapping[str, Any], score: str) -> tuple[float, float, float]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tfhealth.report.wording import interval, listed, number
+from tfhealth.report.wording import interval, is_known, listed, number
 
 MIN_WORDS, MAX_WORDS = 150, 200
 DISPENSABLE = ("diverged", "lesson", "useful", "agreement")  # left out, in this order, of too long a text
@@ -40,6 +40,32 @@ def part3_reflection(values: Mapping[str, Any]) -> str:
         if sum(len(sentence.split()) for sentence in sentences.values()) > MAX_WORDS:
             sentences[name] = ""
     return " ".join(sentence for sentence in sentences.values() if sentence)
+
+
+def assessment(values: Mapping[str, Any]) -> list[str]:
+    """Returns three sentences: are the samples realistic, diverse, medically plausible?"""
+    main, real = row_of(values, values["main"]), row_of(values, "real held-out")
+    apart = main["frechet_distance_low"] > real["frechet_distance_high"]
+    pairs = [row for row in values["diversity"] if "real" in row]
+    alike = sum(row["synthetic_low"] > row["real_high"] for row in pairs)
+    yardstick = {row["name"]: row["ks"] for row in values["plausibility"]["lesions_real"]}
+    lesions = sorted(
+        (row for row in values["plausibility"]["lesions"] if is_known(row["ks"])), key=lambda row: row["ks"]
+    )
+    shapes = [
+        f"{row['name']} {word} real ones (Kolmogorov-Smirnov distance {number(row['ks'])}; between two real sets "
+        f"{number(yardstick[row['name']])})"
+        for row, word in zip((lesions[-1:] + lesions[:1]), ("is farthest from", "comes nearest to"), strict=False)
+    ]
+    measured = f" Of what can be measured on the lesions, {listed(shapes)}." if shapes else ""
+    return [
+        f"Realistic? The Fréchet distance is {number(main['frechet_distance'])}, that of real held-out images "
+        f"{number(real['frechet_distance'])}, precision {number(main['precision'])} ({number(real['precision'])}): the "
+        f"classifier's features {'clearly tell' if apart else 'do not clearly tell'} these images from real ones.",
+        f"Diverse? Recall is {number(main['recall'])} ({number(real['recall'])}); two synthetic images of a class are "
+        f"clearly more alike than two real ones in {alike} of {len(pairs)} classes (MS-SSIM).",
+        f"Medically plausible? {_agreement(values)}{measured}",
+    ]
 
 
 def row_of(values: Mapping[str, Any], images: str, space: str = "classifier features") -> Mapping[str, Any]:
@@ -105,10 +131,16 @@ def _vae(values) -> tuple[str, str]:
     addressed = (
         f"It was addressed by KL annealing, {config['free_bits']:g} free nats a dimension and a final beta of "
         f"{config['beta']:g}: {number(own['collapse']['active'])} were then active, with "
-        f"{number(own['collapse']['mutual_information'], 1)} nats, and test reconstructions reached "
+        f"{_information(own['collapse'])} nats, and test reconstructions reached "
         f"{number(own['psnr_db']['value'], 1)} dB (plain: {number(plain['psnr_db']['value'], 1)} dB)."
     )
     return challenge, addressed
+
+
+def _information(collapse: Mapping[str, Any]) -> str:
+    """The estimate cannot pass the logarithm of the number of images; one that reaches it says "at least"."""
+    full = collapse["mutual_information"] > collapse["ceiling"] - 0.1
+    return f"{'at least ' if full else ''}{number(collapse['mutual_information'], 1)}"
 
 
 def _gan(values) -> tuple[str, str]:
