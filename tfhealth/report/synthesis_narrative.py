@@ -148,7 +148,7 @@ def _gan(values) -> tuple[str, str]:
     found = f"recall was {number(main['recall'])}, that of real held-out images {number(best['recall'])}"
     lost = main["recall"] < RECALL_ENOUGH * best["recall"]
     if lost:
-        challenge = f"The biggest challenge was mode collapse, making only some kinds of lesion: {found}."
+        challenge = f"The biggest challenge was mode collapse, a generator making only some kinds of image: {found}."
     else:
         challenge = f"The biggest challenge was to keep two opponents in balance without mode collapse: {found}."
     last = values["training"]["gan"]["last"]
