@@ -129,8 +129,8 @@ PART3 = {
             epochs=40,
             width=24,
             latent=96,
-            # With 2,059 training images of HAM10000, 14 epochs and no guide, 299 held-out ones were rebuilt with 27.3 dB,
-            # at beta 0.02 with 27.6, at beta 1 without annealing and free bits with 19.8.
+            # With 2,059 training images of HAM10000, 14 epochs and no guide, 299 held-out ones were rebuilt with
+            # 27.3 dB, at beta 0.02 with 27.6, at beta 1 without annealing and free bits with 19.8.
             beta=0.05,
             annealing=0.25,
             free_bits=0.05,
