@@ -148,10 +148,13 @@ def step(model, config):
 
 
 def test_reconstruction_error_falls_and_the_kl_is_logged(tmp_path):
-    history = run(tmp_path, replace(VAE, epochs=6, learning_rate=5e-3, weight_average=0.0)).history
-    assert history["val_reconstruction"][-1] < history["val_reconstruction"][0] / 2
-    assert history["beta"] == pytest.approx([0, 0.1 / 3, 0.2 / 3, 0.1, 0.1, 0.1])  # float32
-    assert len(history["kl"]) == len(history["val_kl"]) == 6
+    unguided = replace(
+        VAE, width=8, epochs=20, learning_rate=5e-3, weight_average=0.0, feature_weight=0, class_weight=0
+    )
+    history = run(tmp_path, unguided).history
+    assert history["val_reconstruction"][-1] < 0.8 * history["val_reconstruction"][0]  # that of the mean colour
+    assert history["beta"][:2] + history["beta"][-1:] == pytest.approx([0, 0.01, 0.1])  # float32
+    assert len(history["kl"]) == len(history["val_kl"]) == 20
 
 
 def test_free_bits_charge_nothing_below_their_amount_and_the_whole_kl_above():
