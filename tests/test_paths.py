@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tfhealth.errors import UserError
-from tfhealth.paths import Workspace, atomic_folder, atomic_path, keep_settings, read_json, write_json
+from tfhealth.paths import Workspace, atomic_folder, atomic_path, keep_settings, only_one, read_json, write_json
 
 
 def write_half(path):
@@ -96,3 +96,29 @@ def test_workspace_makes_the_three_folders_of_a_run(tmp_path):
     assert workspace.exports("part2") == tmp_path / "exports" / "mine" / "part2"
     assert workspace.logs().is_dir()
     assert workspace.tuners("part2").is_dir()
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from tfhealth.paths import Workspace, only_one
+with only_one(Workspace(Path(sys.argv[1]), "mine"), "part2"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_second_process_of_a_command_is_refused_with_the_first_ones_id_until_that_has_ended(tmp_path):
+    workspace = Workspace(tmp_path, "mine")
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE) as first:
+        assert first.stdout.readline() == b"held\n"
+        with (
+            pytest.raises(UserError, match=f"'mine' is being made by process {first.pid}"),
+            only_one(workspace, "part2"),
+        ):
+            pass
+        with only_one(workspace, "part1"), only_one(Workspace(tmp_path, "other"), "part2"):
+            pass  # neither another command nor another run is kept waiting
+        first.kill()
+    with only_one(workspace, "part2"):
+        pass

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from dataclasses import replace
 
 import keras
@@ -138,17 +139,49 @@ def test_projector_and_curves_are_in_tensorboard_and_no_text_of_a_patient(finish
         assert list((logs / folder).glob("events.*")), folder
 
 
+NAME, NUMBER = re.compile(rb"xq\d{3}vw", re.IGNORECASE), re.compile(rb"mrn\d{3}zz", re.IGNORECASE)
+
+
+def content(path):
+    """The bytes of a file, of an archive those of its members, strings of numpy as UTF-8."""
+    if path.suffix != ".npz":
+        return path.read_bytes()
+    with np.load(path, allow_pickle=False) as arrays:
+        return b" ".join(" ".join(map(str, arrays[name].ravel())).encode() for name in arrays.files)
+
+
+def own_texts(folder):
+    """A table in whose texts patients are named, each once."""
+    lines = [
+        f"{word} number {i} of a patient called Xq{i:03d}vw,{word},mrn{i:03d}zz"
+        for i, word in enumerate(["fever", "pain"] * 60)
+    ]
+    (folder / "own.csv").write_text("text,label,patient\n" + "\n".join(lines) + "\n")
+    return folder / "own.csv"
+
+
 @pytest.mark.parametrize("show", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_own_texts_are_drawn_only_when_asked_for(tmp_path, monkeypatch, show):
-    lines = [f"{word} number {i} of a patient,{word}" for i in range(60) for word in ("fever", "pain")]
-    table = tmp_path / "own.csv"
-    table.write_text("text,label\n" + "\n".join(lines) + "\n")
+def test_own_texts_are_drawn_only_when_asked_for_and_no_patient_is_named_elsewhere(tmp_path, monkeypatch, capfd, show):
+    table = own_texts(tmp_path)
     tiny = replace(TINY, dropouts=(0.1,), sequence_length=10)  # the texts have fewer tokens than probe_steps
     monkeypatch.setitem(config.PART1, "quick", tiny)
-    more = ["--show-text"] if show else []
+    more = ["--group-column", "patient", *(["--show-text"] if show else [])]
     assert main(["part1", "--text", f"csv:{table}", "--run", "own", "--workdir", str(tmp_path), *more]) == 0
     figures = json.loads((tmp_path / "exports/own/part1/findings.json").read_text())["figures"]
     assert ("attention" in figures) == show
+
+    said = "".join(capfd.readouterr()).encode()
+    assert not NAME.search(said)
+    assert not NUMBER.search(said)
+    with_ids = set()
+    for path in (path for room in ("logs", "exports", "tuners") for path in (tmp_path / room).rglob("*")):
+        if path.is_file():
+            assert path.stat().st_mode & 0o077 == 0, f"others may read {path}"
+            assert not NAME.search(content(path)), path
+            if NUMBER.search(content(path)):
+                with_ids.add(path.suffix)
+                assert "logs" not in path.relative_to(tmp_path).parts
+    assert with_ids == {".npz"}  # predictions, which say whose they are
 
 
 GOOD = b"".join(b"%s number %d,%s\n" % (word, i, word) for i in range(10) for word in (b"fever", b"pain"))

@@ -1,7 +1,8 @@
 """The options of the command line, and what they become."""
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tfhealth import __version__
@@ -10,11 +11,11 @@ IMAGES = "phantom | ham10000 | medmnist:FLAG | npz:PATH | folder:PATH | csv:PATH
 TEXTS = "notes | icd10cm | ohsumed | sms_spam | medquad | mimic3 | csv:PATH | tfds:NAME"
 
 
-def parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
-    """Returns the parser; imports nothing heavy, so that --help answers at once.
+def parser(commands: Sequence[Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
+    """Returns the parser of the command line; imports nothing heavy, so that --help answers at once.
 
     Args:
-        commands: name -> what runs it, for every name below.
+        commands: what runs each command, a function of its name.
     """
     top = argparse.ArgumentParser(
         prog="python -m tfhealth.run",
@@ -22,40 +23,14 @@ def parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) -> argpa
         "Research software, not a medical device.",
     )
     top.add_argument("--version", action="version", version=f"tfhealth {__version__}")
-    names = top.add_subparsers(required=True, metavar="COMMAND")
-
-    part1_command = names.add_parser("part1", help="medical text: LSTM against Transformer, gradients, attention")
-    _add_run_options(part1_command)
-    _add_text_options(part1_command)
-    part1_command.set_defaults(command=commands["part1"])
-
-    part2_command = names.add_parser("part2", help="medical images: ResNets, bias-variance diagnosis, Grad-CAM")
-    _add_run_options(part2_command)
-    _add_image_options(part2_command)
-    part2_command.set_defaults(command=commands["part2"])
-
-    part3_command = names.add_parser("part3", help="synthetic images: VAE or GAN, judged by the model of part 2")
-    _add_run_options(part3_command)
-    _add_synthesis_options(part3_command)
-    part3_command.set_defaults(command=commands["part3"])
-
-    part4_command = names.add_parser("part4", help="compression: the model of part 2 or 1, made fit for a phone")
-    _add_run_options(part4_command)
-    _add_compression_options(part4_command)
-    part4_command.set_defaults(command=commands["part4"])
-
-    data_command = names.add_parser("data", help="what each data set is, its licence, and whether it is here")
-    data_command.add_argument("name", nargs="?", help=f"read this one: {IMAGES} | {TEXTS}")
-    data_command.add_argument("--image-size", type=int, default=64, help="side in pixels (default %(default)s)")
-    data_command.add_argument("--seed", type=int, default=0, help="of the split (default %(default)s)")
-    data_command.add_argument("--debug", action="store_true", help="show tracebacks")
-    _add_source_options(data_command)
-    data_command.set_defaults(command=commands["data"])
-
-    bench_command = names.add_parser("bench", help="speed of the training pipeline against a bare model.fit")
-    bench_command.add_argument("--workdir", type=Path, default=Path(), help="results go to WORKDIR/exports/bench")
-    bench_command.add_argument("--debug", action="store_true", help="show tracebacks")
-    bench_command.set_defaults(command=commands["bench"])
+    subparsers = top.add_subparsers(required=True, metavar="COMMAND")
+    for command in commands:
+        about, groups = COMMANDS[command.__name__]
+        own = subparsers.add_parser(command.__name__, help=about)
+        for add_group in groups:
+            add_group(own)
+        own.add_argument("--debug", action="store_true", help="show tracebacks and TensorFlow's own messages")
+        own.set_defaults(command=command)
     return top
 
 
@@ -64,7 +39,6 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=int, default=0, help="of split, weights and search (default %(default)s)")
     command.add_argument("--run", help="name of the run (default: <data set>-<profile>-seed<N>)")
     command.add_argument("--workdir", type=Path, default=Path(), help="outputs go to WORKDIR/{exports,logs,tuners}/RUN")
-    command.add_argument("--debug", action="store_true", help="show tracebacks and TensorFlow's own messages")
 
 
 def _add_image_options(command: argparse.ArgumentParser) -> None:
@@ -81,21 +55,35 @@ def _add_text_options(command: argparse.ArgumentParser) -> None:
 
 
 def _add_synthesis_options(command: argparse.ArgumentParser) -> None:
-    _add_image_options(command)
     command.add_argument("--model", choices=("vae", "gan"), default="vae", help="of the images (default %(default)s)")
 
 
-def _add_compression_options(command: argparse.ArgumentParser) -> None:
-    """Adds those of both kinds of data, the limits and the techniques; a limit that is not given is the profile's."""
+def _add_model_options(command: argparse.ArgumentParser) -> None:
+    """Adds whose model it is, and those of both kinds of data: the same that the model was made with."""
     command.add_argument(
         "--from", dest="source", choices=("part2", "part1"), default="part2", help="whose model (default %(default)s)"
     )
     _add_image_options(command)
     _add_texts(command)
+
+
+def _add_compression_options(command: argparse.ArgumentParser) -> None:
+    """Adds the limits and the techniques; a limit that is not given is the profile's."""
     command.add_argument("--max-mb", type=_limit, help="of the recommended file's download, gzipped")
     command.add_argument("--max-ms", type=_limit, help="of its prediction, one thread")
     command.add_argument("--max-drop", type=_limit, help="of its validation accuracy: 0.01 is one point")
     command.add_argument("--techniques", help="only these, separated by commas (default: the profile's)")
+
+
+def _add_data_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("name", nargs="?", help=f"read this one: {IMAGES} | {TEXTS}")
+    command.add_argument("--image-size", type=int, default=64, help="side in pixels (default %(default)s)")
+    command.add_argument("--seed", type=int, default=0, help="of the split (default %(default)s)")
+    _add_source_options(command)
+
+
+def _add_bench_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--workdir", type=Path, default=Path(), help="results go to WORKDIR/exports/bench")
 
 
 def _limit(text: str) -> float:
@@ -127,11 +115,38 @@ def _add_table_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--feature-columns", default="", help="csv: sensitive features, separated by commas")
 
 
-def workspace(options: argparse.Namespace, source: str):
-    from tfhealth.paths import Workspace
+# What the help says of each command, and its options.
+COMMANDS = {
+    "part1": (
+        "medical text: LSTM against Transformer, gradients, attention",
+        (_add_run_options, _add_text_options),
+    ),
+    "part2": (
+        "medical images: ResNets, bias-variance diagnosis, Grad-CAM",
+        (_add_run_options, _add_image_options),
+    ),
+    "part3": (
+        "synthetic images: VAE or GAN, judged by the model of part 2",
+        (_add_run_options, _add_image_options, _add_synthesis_options),
+    ),
+    "part4": (
+        "compression: the model of part 2 or 1, made fit for a phone",
+        (_add_run_options, _add_model_options, _add_compression_options),
+    ),
+    "data": ("what each data set is, its licence, and whether it is here", (_add_data_options,)),
+    "bench": ("speed of the training pipeline against a bare model.fit", (_add_bench_options,)),
+}
+
+
+@contextmanager
+def workspace(options: argparse.Namespace, source: str) -> Iterator:
+    """Yields the run's Workspace, which no other process of the same command can enter meanwhile."""
+    from tfhealth.paths import Workspace, only_one
 
     name = options.run or f"{source.replace(':', '-').replace('/', '-')}-{options.profile}-seed{options.seed}"
-    return Workspace(options.workdir, name)
+    place = Workspace(options.workdir, name)
+    with only_one(place, options.command.__name__):
+        yield place
 
 
 def image_options(options: argparse.Namespace, **more):

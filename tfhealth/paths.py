@@ -11,6 +11,8 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from tfhealth.errors import UserError
 
 
@@ -34,6 +36,26 @@ class Workspace:
         folder = self.root.joinpath(room, self.run, *parts)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+@contextmanager
+def only_one(workspace: Workspace, command: str) -> Iterator[None]:
+    """Keeps other processes from the same command of the same run until the block ends, or this process, however.
+
+    Raises:
+        UserError: another process is at it; names its id.
+    """
+    lock, owner = (workspace.exports() / f".{command}.{suffix}" for suffix in ("lock", "pid"))
+    try:
+        with FileLock(lock, timeout=0):
+            owner.write_text(str(os.getpid()), encoding="utf-8")
+            yield
+    except Timeout:
+        process = owner.read_text(encoding="utf-8") if owner.exists() else "unknown"
+        raise UserError(
+            f"{command} of run {workspace.run!r} is being made by process {process}: wait for it, stop it, or give "
+            "this run a name of its own with --run NAME"
+        ) from None
 
 
 @contextmanager
@@ -107,7 +129,7 @@ def read_json(path: Path, made_by: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `{made_by}` first") from None
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no JSON, or not even UTF-8; or brackets without end
         raise UserError(f"{path} is not valid JSON ({error}): delete it and run `{made_by}`") from None
 
 

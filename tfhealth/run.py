@@ -1,41 +1,52 @@
 """The command line: `python -m tfhealth.run part2 --image ham10000`. Heavy imports happen inside the chosen command."""
 
 import argparse
+import errno
+import os
 import sys
 
 from tfhealth.errors import UserError
 from tfhealth.options import image_options, parser, text_options, workspace
 from tfhealth.startup import start_tensorflow
 
+BLOCKED = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns 0, or 2 after one clear line on standard error for what the user can mend."""
-    options = parser(COMMANDS).parse_args(arguments)
+    options = parser([part1, part2, part3, part4, data, bench]).parse_args(arguments)
+    os.umask(0o077)  # what a run writes about patients is its user's alone
     try:
         return options.command(options)
-    except UserError as error:
-        if options.debug:
+    except (UserError, OSError) as error:
+        if options.debug or not (isinstance(error, UserError) or error.errno in BLOCKED):
             raise
-        print(f"tfhealth: {error}", file=sys.stderr)
+        print(f"tfhealth: {error if isinstance(error, UserError) else _blocked(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("tfhealth: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         return 130
 
 
+def _blocked(error: OSError) -> str:
+    place = error.filename or "a file"
+    return f"{place} cannot be read or written ({error.strerror}): mend that, and the same command goes on from there"
+
+
 def part1(options: argparse.Namespace) -> int:
     start_tensorflow(options.debug)
     from tfhealth.parts import part1 as part
 
-    part.run(
-        workspace(options, options.text),
-        text=options.text,
-        options=text_options(options, text_column=options.text_column, notes_bias=options.notes_bias),
-        profile=options.profile,
-        seed=options.seed,
-        encoder=options.encoder,
-        show_text=options.show_text,
-    )
+    with workspace(options, options.text) as place:
+        part.run(
+            place,
+            text=options.text,
+            options=text_options(options, text_column=options.text_column, notes_bias=options.notes_bias),
+            profile=options.profile,
+            seed=options.seed,
+            encoder=options.encoder,
+            show_text=options.show_text,
+        )
     return 0
 
 
@@ -43,13 +54,14 @@ def part2(options: argparse.Namespace) -> int:
     start_tensorflow(options.debug)
     from tfhealth.parts import part2 as part
 
-    part.run(
-        workspace(options, options.image),
-        image=options.image,
-        options=image_options(options, phantom_bias=options.phantom_bias),
-        profile=options.profile,
-        seed=options.seed,
-    )
+    with workspace(options, options.image) as place:
+        part.run(
+            place,
+            image=options.image,
+            options=image_options(options, phantom_bias=options.phantom_bias),
+            profile=options.profile,
+            seed=options.seed,
+        )
     return 0
 
 
@@ -57,14 +69,15 @@ def part3(options: argparse.Namespace) -> int:
     start_tensorflow(options.debug)
     from tfhealth.parts import part3 as part
 
-    part.run(
-        workspace(options, options.image),
-        image=options.image,
-        options=image_options(options, phantom_bias=options.phantom_bias),
-        profile=options.profile,
-        seed=options.seed,
-        model=options.model,
-    )
+    with workspace(options, options.image) as place:
+        part.run(
+            place,
+            image=options.image,
+            options=image_options(options, phantom_bias=options.phantom_bias),
+            profile=options.profile,
+            seed=options.seed,
+            model=options.model,
+        )
     return 0
 
 
@@ -77,16 +90,17 @@ def part4(options: argparse.Namespace) -> int:
     else:
         name = options.text
         source = text_options(options, text_column=options.text_column, notes_bias=options.notes_bias)
-    part.run(
-        workspace(options, name),
-        source=options.source,
-        name=name,
-        options=source,
-        profile=options.profile,
-        seed=options.seed,
-        techniques=options.techniques,
-        limits={limit: getattr(options, limit) for limit in ("max_mb", "max_ms", "max_drop")},
-    )
+    with workspace(options, name) as place:
+        part.run(
+            place,
+            source=options.source,
+            name=name,
+            options=source,
+            profile=options.profile,
+            seed=options.seed,
+            techniques=options.techniques,
+            limits={limit: getattr(options, limit) for limit in ("max_mb", "max_ms", "max_drop")},
+        )
     return 0
 
 
@@ -105,9 +119,6 @@ def bench(options: argparse.Namespace) -> int:
 
     part.run(options.workdir)
     return 0
-
-
-COMMANDS = {"part1": part1, "part2": part2, "part3": part3, "part4": part4, "data": data, "bench": bench}
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tfhealth.errors import UserError
 from tfhealth.paths import read_json, write_json
 
 
@@ -35,5 +36,9 @@ class Findings:
 
     @classmethod
     def load(cls, folder: Path, made_by: str) -> "Findings":
+        """Reads what `save` wrote; UserError, naming the command that makes it, if it is missing or something else."""
         plain = read_json(folder / "findings.json", made_by)
-        return cls(**{**plain, "caveats": tuple(plain["caveats"])})
+        try:
+            return cls(**{**plain, "caveats": tuple(plain["caveats"])})
+        except (TypeError, KeyError):
+            raise UserError(f"{folder / 'findings.json'} holds no findings: delete it and run `{made_by}`") from None

@@ -140,7 +140,7 @@ def run(
     )
     part = token_stage(workspace, config, seed, texts, loaded)
 
-    baseline = fit_baseline(part.texts.train, part.texts.validation, part.bundle.num_classes, folder)
+    baseline = fit_baseline(part.texts, workspace.exports("part1", "baseline"))
     grids = {family: grid_stage(part, family) for family in FAMILIES}
     runs = {family: final_stage(part, family, grids[family]) for family in FAMILIES}
     probes = {name: probe_stage(part, name) for name in PROBES}

@@ -69,7 +69,7 @@ def collect_values(part, found: Found) -> dict:
             "cut_share": float(np.mean(long)),
         },
         "models": {
-            "tfidf": baseline_values(part, found.baseline, intervals),
+            "tfidf": baseline_values(found.baseline, intervals),
             **{family: model_values(part, found, family, intervals) for family in found.runs},
         },
         "mcnemar": {
@@ -89,17 +89,12 @@ def collect_values(part, found: Found) -> dict:
     }
 
 
-def baseline_values(part, baseline: Baseline, intervals: dict) -> dict:
+def baseline_values(baseline: Baseline, intervals: dict) -> dict:
     """Returns the comparison's entry of the bag of words."""
-    found = {
-        name: baseline.predict(getattr(part.texts, name), part.bundle.num_classes)
-        for name in ("train", "validation", "test")
-    }
     accuracy = {
         name: classification_scores(predictions.y_true, predictions.y_prob)["accuracy"]
-        for name, predictions in found.items()
+        for name, predictions in baseline.predictions.items()
     }
-    one = part.texts.test.x.take(slice(0, 1))
     return {
         "label": LABELS["tfidf"],
         "parameters": baseline.parameters,
@@ -107,8 +102,8 @@ def baseline_values(part, baseline: Baseline, intervals: dict) -> dict:
         "train_accuracy": accuracy["train"],
         "validation_accuracy": accuracy["validation"],
         "overfitting": accuracy["train"] - accuracy["validation"],
-        "test": scores_with_intervals(found["test"], **intervals),
-        "ms_per_document": milliseconds(lambda: baseline.pipeline.predict_proba(one)),
+        "test": scores_with_intervals(baseline.predictions["test"], **intervals),
+        "ms_per_document": baseline.ms_per_document,
     }
 
 

@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from tfhealth.compression.artifact import LATENCY
 from tfhealth.report.fairness_figures import rates_by_group
-from tfhealth.report.figures import BLUE, GREY, PLAIN, SKY, VERMILLION, page
+from tfhealth.report.figures import BLUE, GREY, SKY, VERMILLION, page
 from tfhealth.report.wording import number
 
 ROW_INCHES = 0.175
@@ -27,6 +27,9 @@ COLUMNS = (
     ("change (95 % interval)", 0.99, lambda row: _interval(row)),
 )
 KINDS = {"tflite": ("o", BLUE), "onnx": ("s", SKY)}
+LABEL_DISTANCE = 8  # points from a point to its number
+ANGLES = np.arange(12) * np.pi / 6
+SIDES = np.column_stack([np.cos(ANGLES), np.sin(ANGLES)])
 AXES = (("gzip_mb", "MB, gzipped"), (LATENCY, "ms a prediction, one thread"))
 
 
@@ -100,16 +103,33 @@ def _points(ax: Axes, rows: Sequence[Mapping], key: str, recommended: str | None
     x, y = (np.array([row[name] for row in rows], float) for name in (key, "accuracy"))
     front = _front(x, y)
     ax.plot(x[front], y[front], color=VERMILLION, linewidth=0.8, drawstyle="steps-post")
-    for count, row in enumerate(rows, 1):
+    for row in rows:
         marker, color = _style(row, recommended)
-        place = (row[key], row["accuracy"])
-        ax.plot(*place, marker, color=color, markersize=5, alpha=0.8)
-        ax.annotate(str(count), place, (4, 3), textcoords="offset points", fontsize=6, bbox=PLAIN | {"alpha": 0.6})
+        ax.plot(row[key], row["accuracy"], marker, color=color, markersize=5, alpha=0.8)
     ax.set_xscale("log")
     wide = np.nanmax(x, initial=0) > 10 * np.nanmin(x, initial=np.inf)
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)) if wide else MaxNLocator(4))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter("{x:g}")
+    _number(ax, x, y)
+
+
+def _number(ax: Axes, x: np.ndarray, y: np.ndarray) -> None:
+    """Writes 1, 2, ... beside the points, each on the side of its point where it is furthest from all that is there."""
+    ax.figure.draw_without_rendering()  # so that the axes have their place and limits
+    points = ax.transData.transform(np.column_stack([x, y]))
+    taken = points[np.isfinite(points).all(1)]
+    for count, point in enumerate(points, 1):
+        if not np.isfinite(point).all():
+            continue
+        places = point + LABEL_DISTANCE * ax.figure.dpi / 72 * SIDES
+        gaps = np.linalg.norm(places[:, None] - taken, axis=2).min(1)
+        side = SIDES[gaps.argmax()]
+        ax.annotate(
+            str(count), (x[count - 1], y[count - 1]), LABEL_DISTANCE * side, textcoords="offset points",
+            ha="center", va="center", fontsize=6,
+        )  # fmt: skip
+        taken = np.vstack([taken, places[gaps.argmax()]])
 
 
 def _style(row, recommended: str | None) -> tuple[str, str]:

@@ -1,18 +1,24 @@
-"""The honest baseline of a text classifier: a bag of words, which knows no order."""
+"""The honest baseline of a text classifier: a bag of words, which knows no order.
+
+Its answers are kept, not the model: that would be a pickle, which runs code when it is read, and a list of the words
+that stand in patients' texts.
+"""
 
 import time
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
-import joblib
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from tfhealth.data.dataset import Split
-from tfhealth.paths import atomic_path, read_json, write_json
+from tfhealth.data.dataset import DatasetBundle, Split
+from tfhealth.data.splits import SPLIT_NAMES
+from tfhealth.paths import read_json, write_json
+from tfhealth.training.latency import milliseconds
 from tfhealth.training.metrics import classification_scores
 from tfhealth.training.record import Predictions
 
@@ -22,52 +28,54 @@ MAX_ITERATIONS = 1000
 
 @dataclass(frozen=True)
 class Baseline:
-    """A fitted bag of words: the pipeline (texts to probabilities), its C, its number of weights, seconds to fit."""
+    """A bag of words that was fitted and asked.
 
-    pipeline: Pipeline
+    Attributes:
+        predictions: split name -> its answers. strength: its C. parameters: its number of weights. seconds: of the
+            fit, all of STRENGTHS. ms_per_document: time of one answer.
+    """
+
+    predictions: Mapping[str, Predictions]
     strength: float
     parameters: int
     seconds: float
-
-    def predict(self, split: Split, num_classes: int) -> Predictions:
-        """Returns its predictions on a split of texts; a class that training did not have gets probability 0."""
-        y_prob = np.zeros((len(split), num_classes), np.float32)
-        y_prob[:, self.pipeline[-1].classes_] = self.pipeline.predict_proba(split.x.take(slice(None)))
-        return Predictions(
-            y_true=split.y,
-            y_prob=y_prob,
-            sensitive_features=split.sensitive_features,
-            example_ids=split.example_ids,
-            group_ids=split.group_ids,
-        )
+    ms_per_document: float
 
 
-def fit_baseline(train: Split, validation: Split, num_classes: int, folder: Path) -> Baseline:
+def fit_baseline(bundle: DatasetBundle, folder: Path) -> Baseline:
     """Returns TF-IDF of words and pairs of words with logistic regression, fitted or read from `folder`.
 
-    The C with the lowest log loss on validation is kept.
+    The C with the lowest log loss on validation is kept. A class that training did not have gets probability 0.
 
     Args:
-        train, validation: x holds texts.
-        num_classes: number of classes.
-        folder: gets baseline.joblib and baseline.json.
+        bundle: x holds texts.
+        folder: gets baseline.json and predictions_<split>.npz.
     """
-    path = folder / "baseline.joblib"
-    if not path.exists():
+    about = folder / "baseline.json"
+    paths = {name: folder / f"predictions_{name}.npz" for name in SPLIT_NAMES}
+    if not about.exists():
         start = time.perf_counter()
-        fitted = _fit(train)
+        fitted = _fit(bundle.train)
 
         def log_loss(strength: float) -> float:
-            found = Baseline(fitted[strength], strength, 0, 0.0).predict(validation, num_classes)
+            found = _predict(fitted[strength], bundle.validation, bundle.num_classes)
             return classification_scores(found.y_true, found.y_prob)["log_loss"]
 
         best = min(STRENGTHS, key=log_loss)
-        with atomic_path(path) as temporary:
-            joblib.dump(fitted[best], temporary)
-        write_json(folder / "baseline.json", {"strength": best, "seconds": time.perf_counter() - start})
-    about, pipeline = read_json(folder / "baseline.json", "the same command"), joblib.load(path)
-    classifier = pipeline[-1]
-    return Baseline(pipeline, about["strength"], classifier.coef_.size + classifier.intercept_.size, about["seconds"])
+        seconds, pipeline = time.perf_counter() - start, fitted[best]
+        for name, path in paths.items():
+            _predict(pipeline, getattr(bundle, name), bundle.num_classes).save(path)
+        one, classifier = bundle.test.x.take(slice(0, 1)), pipeline[-1]
+        values = {
+            "strength": best,
+            "parameters": classifier.coef_.size + classifier.intercept_.size,
+            "seconds": seconds,
+            "ms_per_document": milliseconds(lambda: pipeline.predict_proba(one)),
+        }
+        write_json(about, values)  # last, as the seal
+    made_by = "the same command"
+    predictions = {name: Predictions.load(path, made_by) for name, path in paths.items()}
+    return Baseline(predictions, **read_json(about, made_by))
 
 
 def _fit(train: Split) -> dict[float, Pipeline]:
@@ -79,3 +87,15 @@ def _fit(train: Split) -> dict[float, Pipeline]:
         classifier.set_params(C=strength).fit(bags, train.y)
         fitted[strength] = make_pipeline(words, deepcopy(classifier))
     return fitted
+
+
+def _predict(pipeline: Pipeline, split: Split, num_classes: int) -> Predictions:
+    y_prob = np.zeros((len(split), num_classes), np.float32)
+    y_prob[:, pipeline[-1].classes_] = pipeline.predict_proba(split.x.take(slice(None)))
+    return Predictions(
+        y_true=split.y,
+        y_prob=y_prob,
+        sensitive_features=split.sensitive_features,
+        example_ids=split.example_ids,
+        group_ids=split.group_ids,
+    )
