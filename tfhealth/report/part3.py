@@ -89,7 +89,7 @@ def _figures(folder: Path, values: Mapping[str, Any], drawn: Mapping[str, Any]) 
             [{"name": row["images"], **{s: _triple(row, s) for s in REALISM}} for row in features],
             list(REALISM),
             path,
-            f"Likeness to real test images in the features of Part 2's classifier ({values['judge']}), 95 % intervals",
+            "Likeness to real test images, in the features of Part 2's classifier, 95 % intervals",
         ),
         "usefulness": lambda path: figures.before_after(
             [
