@@ -54,6 +54,10 @@ def _add_text_options(command: argparse.ArgumentParser) -> None:
     _add_table_options(command)
 
 
+def _add_synthesis_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", choices=("vae", "gan"), default="vae", help="of the images (default %(default)s)")
+
+
 def _add_model_options(command: argparse.ArgumentParser) -> None:
     """Adds whose model it is, and those of both kinds of data: the same that the model was made with."""
     command.add_argument(
@@ -120,6 +124,10 @@ COMMANDS = {
     "part2": (
         "medical images: ResNets, bias-variance diagnosis, Grad-CAM",
         (_add_run_options, _add_image_options),
+    ),
+    "part3": (
+        "synthetic images: VAE or GAN, judged by the model of part 2",
+        (_add_run_options, _add_image_options, _add_synthesis_options),
     ),
     "part4": (
         "compression: the model of part 2 or 1, made fit for a phone",

@@ -14,7 +14,7 @@ BLOCKED = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, e
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns 0, or 2 after one clear line on standard error for what the user can mend."""
-    options = parser([part1, part2, part4, part5, data, bench]).parse_args(arguments)
+    options = parser([part1, part2, part3, part4, part5, data, bench]).parse_args(arguments)
     os.umask(0o077)  # what a run writes about patients is its user's alone
     try:
         return options.command(options)
@@ -61,6 +61,22 @@ def part2(options: argparse.Namespace) -> int:
             options=image_options(options, phantom_bias=options.phantom_bias),
             profile=options.profile,
             seed=options.seed,
+        )
+    return 0
+
+
+def part3(options: argparse.Namespace) -> int:
+    start_tensorflow(options.debug)
+    from tfhealth.parts import part3 as part
+
+    with workspace(options, options.image) as place:
+        part.run(
+            place,
+            image=options.image,
+            options=image_options(options, phantom_bias=options.phantom_bias),
+            profile=options.profile,
+            seed=options.seed,
+            model=options.model,
         )
     return 0
 

@@ -202,10 +202,10 @@ def test_gradient_norms_of_a_deep_long_noisy_run_stay_below_the_file_limit(png):
     assert_page(png)
 
 
-def test_dataset_samples_take_classes_with_different_numbers_of_images(png):
+def test_image_rows_take_classes_with_different_numbers_of_images(png):
     images = RNG.integers(0, 255, (4, 60, 80, 3), dtype=np.uint8)
-    image_figures.dataset_samples(
-        [{"name": name, "images": images[:m]} for name, m in zip(CLASSES, (4, 1, 0), strict=True)], png
+    image_figures.image_rows(
+        [{"name": name, "images": images[:m]} for name, m in zip(CLASSES, (4, 1, 0), strict=True)], png, "Samples"
     )
     assert_page(png)
 

@@ -65,8 +65,9 @@ def fairness_values(audit: ModelAudit, prepared: Sequence[Comparison]) -> dict:
 
     "features" audited, "tests", "alarms" (count), "clearest" (the disparity row with the smallest p-value: alarms
     first, then measures that compare like with like; None without any), "worst" (feature, group, class, recall,
-    recall_low, recall_high, units, of those that can be compared; None), "too_few" (groups without a number), "permutations", "exchangeable" (smallest
-    share of examples whose labels could move when permuted: near 0 the tests had no power).
+    recall_low, recall_high, units, of groups that can be compared; None), "too_few" (groups without a number),
+    "permutations", "exchangeable" (smallest share of examples whose labels could move when permuted: near 0 the tests
+    had no power).
     """
     tested = [row for row in audit.disparities if np.isfinite(row["p_value"])]
     comparable = {c.grouping.feature for c in prepared if c.grouping.comparable}

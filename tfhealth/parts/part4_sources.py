@@ -158,8 +158,8 @@ def _same_data(settings: Mapping, kind: str, name: str, options) -> dict:
     changed = sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key))
     if changed:
         raise UserError(
-            f"the model of this run was made with other options ({', '.join(changed)}): give part4 the same, or name "
-            "another run with --run"
+            f"the model of this run was made with other options ({', '.join(changed)}): give this part the same, or "
+            "name another run with --run"
         )
     return lasting
 

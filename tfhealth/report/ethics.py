@@ -24,8 +24,8 @@ def ethics_report(values: Mapping[str, Any]) -> str:
     Args:
         values: Part 5's findings values. data: of `data_values`; view: name, threshold, sensitivity; limits, overall,
             per_1000, fairness (with proxies: names), collect, compression, mitigation: of audit/summary.py; oracle: of
-            `alarm_rates`, "planted" and "any"; privacy: attack_auc (value, low, high, chance, recognised); explanation: Part 2's
-            inside and area. The last five may be absent or None.
+            `alarm_rates`, "planted" and "any"; privacy: attack_auc (value, low, high, chance, recognised); explanation:
+            Part 2's inside and area. The last five may be absent or None.
     """
     sections = {
         "Privacy": _privacy(values),
@@ -60,8 +60,8 @@ def _privacy(values) -> dict[str, str]:
     if attack and is_known(attack["value"]):
         found["attack"] = (
             f"A membership-inference attack, which guesses who was trained on, reached an AUC of {interval(attack)}, "
-            f"where a coin has {attack['chance']:.1f}, and recognised {small(attack['recognised']['value'])} of them at "
-            f"a false positive rate of {attack['recognised']['false_positive_rate']:.2f}."
+            f"where a coin has {attack['chance']:.1f}, and recognised {small(attack['recognised']['value'])} of them "
+            f"at a false positive rate of {attack['recognised']['false_positive_rate']:.2f}."
         )
     return found
 

@@ -47,7 +47,7 @@ STYLE = {
     "ytick.major.width": 0.6,
     "savefig.bbox": "standard",  # with "tight" in someone's matplotlibrc the width would vary
 }
-WORDS = {"roc_auc": "ROC AUC", "f1": "F1", "f1_macro": "macro F1", "l2": "L2"}
+WORDS = {"roc_auc": "ROC AUC", "f1": "F1", "f1_macro": "macro F1", "l2": "L2", "frechet_distance": "Fréchet distance"}
 
 
 @contextmanager
@@ -99,7 +99,7 @@ def learning_curves(histories: dict[str, dict[str, list[float]]], best_epochs: d
             column[1].set_xlabel("epoch")
         panels[0, 0].set_ylabel("loss")
         panels[1, 0].set_ylabel("accuracy")
-        _legend_below(figure, panels[0, 0])
+        legend_below(figure, panels[0, 0])
 
 
 def sample_size_curves(rows: list[dict], path: Path, *, score_name: str = "balanced_accuracy") -> None:
@@ -126,7 +126,7 @@ def sample_size_curves(rows: list[dict], path: Path, *, score_name: str = "balan
             ax.xaxis.set_minor_locator(NullLocator())
             ax.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=45 if len(sizes) > 3 else 0)
         panels[0].set_ylabel(words(score_name))
-        _legend_below(figure, panels[0])
+        legend_below(figure, panels[0])
 
 
 def tuning_trials(rows: list[dict], hyperparameters: list[str], objective: str, path: Path) -> None:
@@ -157,19 +157,19 @@ def tuning_trials(rows: list[dict], hyperparameters: list[str], objective: str, 
             ax.set_xlabel(words(name))
         for ax in panels[::3]:
             ax.set_ylabel(words(objective))
-        _legend_below(figure, *panels)
+        legend_below(figure, *panels)
 
 
-def before_after(rows: list[dict], score_names: list[str], path: Path) -> None:
+def before_after(rows: list[dict], score_names: list[str], path: Path, title="Scores with 95 % intervals") -> None:
     """Draws one dot with its 95 % interval per row, a panel per score.
 
     Args:
         rows: name, and under each score's name (value, low, high).
         score_names: the panels, in order.
-        path: the PNG file.
+        path, title: of the PNG file.
     """
     height = 0.55 + 0.28 * len(rows)
-    with panels_page(path, height, "Scores with 95 % intervals", len(score_names)) as (_, panels):
+    with panels_page(path, height, title, len(score_names)) as (_, panels):
         for ax, score in zip(panels, score_names, strict=True):
             _dot_rows(ax, [row[score] for row in rows], [row["name"] for row in rows])
             ax.set_xlabel(words(score))
@@ -242,7 +242,7 @@ def _column(rows: list[dict], key: str) -> np.ndarray:
     return np.array([row.get(key) for row in rows], float)  # None becomes NaN
 
 
-def _legend_below(figure: Figure, *axes: Axes) -> None:
+def legend_below(figure: Figure, *axes: Axes) -> None:
     handles = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     figure.legend(handles.values(), handles, loc="outside lower center", ncols=len(handles))
 

@@ -136,15 +136,16 @@ def predictions_grid(examples: list[dict], path: Path) -> None:
         figure.colorbar(heat, ax=panels, location="bottom", aspect=60, pad=0.01, ticks=UNIT_TICKS, label=label)
 
 
-def dataset_samples(examples: list[dict], path: Path) -> None:
-    """Draws a line of sample images for each class.
+def image_rows(examples: list[dict], path: Path, title: str) -> None:
+    """Draws a line of images for each class, or whatever the lines are.
 
     Args:
-        examples: name and images (m, h, w, 3) uint8 per class; h and w the same for all, m may differ.
+        examples: name and images (m, h, w, 3) uint8 per line; h and w the same for all, m may differ.
         path: the PNG file.
+        title: of the figure.
     """
     columns = max(len(example["images"]) for example in examples)
-    tiles = [[_reduced(image) for image in example["images"]] for example in examples]
+    tiles = [[reduced_image(image) for image in example["images"]] for example in examples]
     height, width = next(tile.shape[:2] for line in tiles for tile in line)
     gap = max(2, width // 24)
     canvas = np.full((len(tiles) * (height + gap), columns * (width + gap), 3), 255, np.uint8)
@@ -153,7 +154,7 @@ def dataset_samples(examples: list[dict], path: Path) -> None:
             top, left = row * (height + gap), column * (width + gap)
             canvas[top : top + height, left : left + width] = tile
     inches = min(0.9, (WIDTH_INCHES - 0.6) / columns) * (height + gap) / (width + gap)
-    with page(path, 0.4 + inches * len(tiles), "Sample images by class") as figure:
+    with page(path, 0.4 + inches * len(tiles), title) as figure:
         ax = figure.subplots()
         ax.imshow(canvas, interpolation="nearest")
         ax.set_yticks(np.arange(len(tiles)) * (height + gap) + height / 2, [example["name"] for example in examples])
@@ -186,10 +187,10 @@ def _number(value: float | None, digits: int = 3) -> str:
 def _draw_example(above: Axes, below: Axes, example: dict) -> None:
     """Draws one example of the grid: text and image in the axes `above`, the overlay in the axes `below`."""
     verdict, color = ("correct", BLUE) if example["correct"] else ("wrong", VERMILLION)
-    true, predicted = (_shortened(example[key]) for key in ("true_name", "predicted_name"))
+    true, predicted = (shortened(example[key]) for key in ("true_name", "predicted_name"))
     text = f"{verdict}, p = {_number(example['probability'], 2)}\ntrue: {true}\npred.: {predicted}"
     above.set_title(text, color=color, fontsize=8, pad=3)
-    image = _reduced(example["image"])
+    image = reduced_image(example["image"])
     above.imshow(image, interpolation="nearest")
     above.set_anchor("S")  # the two images of an example lie close together
     below.set_anchor("N")
@@ -208,11 +209,11 @@ def _draw_example(above: Axes, below: Axes, example: dict) -> None:
             below.contour(x, y, inside, levels=[0.5], colors=color, linewidths=linewidth)
 
 
-def _shortened(name: str) -> str:
+def shortened(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
-def _reduced(image: np.ndarray) -> np.ndarray:
+def reduced_image(image: np.ndarray) -> np.ndarray:
     """Returns the image with its longer side at most MAX_SIDE."""
     picture = Image.fromarray(np.asarray(image, np.uint8))
     picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)

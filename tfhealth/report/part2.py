@@ -84,7 +84,7 @@ def _figures(
     names, tuning = bundle.card.class_names, values["tuning"]
     before = {key: values["reliability"]["before"][key] for key in ("confidence", "accuracy", "count", "error")}
     draw = {
-        "data": lambda path: image_figures.dataset_samples(drawn["samples"], path),
+        "data": lambda path: image_figures.image_rows(drawn["samples"], path, "Sample images by class"),
         "learning_curves": lambda path: figures.learning_curves(drawn["histories"], drawn["best_epochs"], path),
         "sample_size": lambda path: figures.sample_size_curves(values["study"]["rows"], path),
         "tuning": lambda path: figures.tuning_trials(

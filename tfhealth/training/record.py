@@ -63,6 +63,7 @@ class TrainingRun:
         seconds: of training, without evaluation.
         versions: library -> version.
         predictions: split name -> predictions file.
+        diverged: where and why training broke; its weights are then those of the last good epoch. None: it did not.
     """
 
     name: str
@@ -76,6 +77,7 @@ class TrainingRun:
     parameters: int
     best_epoch: int
     predictions: dict[str, Path] = field(default_factory=dict)
+    diverged: str | None = None
 
     def save(self, folder: Path) -> None:
         """Writes run.json into `folder`; paths are stored relative to it, so the folder can be moved."""

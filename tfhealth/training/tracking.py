@@ -6,7 +6,7 @@ event files one after the other, so two that are written at the same time belong
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -73,6 +73,22 @@ class EpochLogger(Callback):
             for name, value in values.items():
                 tf.summary.scalar(f"epoch_{name}", value)
         self._writers[split].flush()
+
+
+class SampleLogger(Callback):
+    """Writes one picture after every epoch, as `samples`; step = epoch.
+
+    Args:
+        log_dir: the folder of the event file.
+        draw: makes the picture, (height, width, 3) uint8, of what the model has learnt so far.
+    """
+
+    def __init__(self, log_dir: Path | str, draw: Callable[[], np.ndarray]) -> None:
+        super().__init__()
+        self.log_dir, self.draw = log_dir, draw
+
+    def on_epoch_end(self, epoch, logs=None):
+        write_image(self.log_dir, "samples", self.draw(), epoch)
 
 
 def tracking_callbacks(log_dir: Path | str, *, gradients: bool, every_steps: int = 10) -> list[Callback]:
@@ -195,19 +211,22 @@ def write_report(
     write_text(log_dir, "analysis", text, step=0)
 
 
-def write_embeddings(log_dir: Path | str, vectors: np.ndarray, labels: Sequence[str]) -> None:
+def write_embeddings(
+    log_dir: Path | str, vectors: np.ndarray, labels: Sequence[str], *, name: str = "documents"
+) -> None:
     """Writes points for the Projector tab: tensors.tsv, metadata.tsv and projector_config.pbtxt, in this folder.
 
     Args:
         log_dir: a folder of its own.
         vectors: (n, width), n up to about 10,000.
         labels: (n,) what colours the points, such as the class; never a text.
+        name: of what the points are.
     """
     folder = Path(log_dir)
     write_file(folder / "tensors.tsv", "\n".join("\t".join(f"{x:.5g}" for x in row) for row in vectors) + "\n")
     write_file(folder / "metadata.tsv", "\n".join(labels) + "\n")
     config = projector.ProjectorConfig()
-    config.embeddings.add(tensor_name="documents", tensor_path="tensors.tsv", metadata_path="metadata.tsv")
+    config.embeddings.add(tensor_name=name, tensor_path="tensors.tsv", metadata_path="metadata.tsv")
     projector.visualize_embeddings(str(folder), config)
 
 
