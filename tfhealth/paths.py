@@ -45,7 +45,9 @@ def only_one(workspace: Workspace, command: str) -> Iterator[None]:
     Raises:
         UserError: another process is at it; names its id.
     """
-    lock, owner = (workspace.exports() / f".{command}.{suffix}" for suffix in ("lock", "pid"))
+    exports = workspace.root / "exports"  # not the run's own folder: a command that is refused leaves none behind
+    exports.mkdir(parents=True, exist_ok=True)
+    lock, owner = (exports / f".{workspace.run}.{command}.{suffix}" for suffix in ("lock", "pid"))
     try:
         with FileLock(lock, timeout=0):
             owner.write_text(str(os.getpid()), encoding="utf-8")
