@@ -11,7 +11,7 @@ from tfhealth.run import main
 TINY = replace(
     PART2["quick"],
     image_size=32,
-    phantom_size=900,  # enough for Part 5 to have two groups to compare
+    phantom_size=1500,  # in validation ten cases of each sex, which Part 5 asks for
     capacities=(Capacity("resnet8", 2), Capacity("resnet8", 4)),
     size_fractions=(0.5, 1.0),
     study=replace(PART2["quick"].study, epochs=2, batch_size=16, resolutions=()),

@@ -104,8 +104,9 @@ def test_both_views_are_audited_by_every_feature_and_the_crossed_one(finished):
 def test_recall_of_a_group_is_that_of_the_saved_predictions_at_the_threshold_of_validation(finished):
     final = finished / "exports/tiny/part2/final"
     test = Predictions.load(final / "predictions_test.npz", "")
-    view = findings(finished)["values"]["view"]
-    (row,) = (r for r in rows_of(finished, "groups") if (r["view"], r["group"]) == ("malignant", "male"))
+    view, model = (findings(finished)["values"][name] for name in ("view", "model"))
+    wanted = {"view": "malignant", "model": model, "group": "male"}
+    (row,) = (row for row in rows_of(finished, "groups") if wanted.items() <= row.items())
     melanoma = findings(finished)["values"]["data"]["class_names"].index("melanoma")
     chosen = (test.sensitive_features["sex"] == "male") & (test.y_true == melanoma)
     recall = np.mean(test.y_prob[chosen, melanoma].astype(float) >= view["threshold"])
@@ -143,7 +144,7 @@ def test_ethics_report_keeps_its_length_its_headings_and_its_words(finished):
     assert FEWEST_WORDS <= len(text.split()) <= MOST_WORDS
     assert re.findall(r"^### (.+)$", text, re.MULTILINE) == HEADINGS
     assert not re.search(r"unbiased|fair model|debias", text, re.IGNORECASE)
-    assert "of 2 draws" in text
+    assert "planted gap" in text
 
 
 def test_recommendations_name_an_action_and_a_number(finished):
@@ -155,9 +156,8 @@ def test_recommendations_name_an_action_and_a_number(finished):
 def test_gaps_of_every_model_are_in_tensorboard(finished):
     logs = finished / "logs/tiny/part5"
     for model in (findings(finished)["values"]["model"], "same.tflite", "blind.tflite"):
-        (events,) = (logs / "models" / model).glob("events.*")
-        scalars = EventAccumulator(str(events)).Reload().Tags()["scalars"]
-        assert any("equal_opportunity_difference/sex" in tag for tag in scalars)
+        tags = EventAccumulator(str(logs / "models" / model)).Reload().Tags()["tensors"]
+        assert any("equal_opportunity_difference/sex" in tag for tag in tags)
     assert list((logs / "report").glob("events.*"))
 
 

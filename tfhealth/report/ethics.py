@@ -14,7 +14,7 @@ FEWEST_WORDS, MOST_WORDS = 400, 600  # headings included
 MARGIN = 10  # words kept from both limits: programs count dashes, marks and numbers differently
 LONGEST_TITLE = 8  # words; a longer one is cut
 # Sentences left out, in this order, of too long a text; and put in, in this order, of too short a one.
-DISPENSABLE = ("explained", "worst_artifact", "oracle", "prevalence", "proxies", "attack", "needs_group", "mitigation")
+DISPENSABLE = ("proxies", "needs_group", "explained", "worst_artifact", "prevalence", "attack", "mitigation", "oracle")
 RESERVE = ("reserve_validation", "reserve_privacy", "reserve_transparency", "reserve_fairness", "reserve_dual_use")
 
 
