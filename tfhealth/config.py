@@ -120,7 +120,7 @@ class Part1Config:
     l2s: tuple[float, ...]
     grid_epochs: int
     probe: TextTraining
-    encoder: TextTraining = TextTraining(epochs=3, learning_rate=4e-4, weight_decay=0.01, dropout=0.1, clip_norm=1.0)
+    encoder: TextTraining = TextTraining(epochs=4, learning_rate=4e-4, weight_decay=0.01, dropout=0.1, clip_norm=1.0)
     encoder_layers: int = 2
     encoder_length: int = 128
     probe_width: int = 32
@@ -244,7 +244,8 @@ PART1 = {
         lstm=TextModel(
             width=64,
             skip=True,
-            training=TextTraining(epochs=10, learning_rate=3e-3, clip_norm=1.0, token_dropout=0.2, patience=3),
+            # Hiding two tokens in five was better than one in five on Ohsumed's validation split (loss 1.25, 1.27).
+            training=TextTraining(epochs=10, learning_rate=3e-3, clip_norm=1.0, token_dropout=0.4, patience=3),
         ),
         transformer=TextModel(
             width=128,
