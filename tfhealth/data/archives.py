@@ -1,15 +1,19 @@
 """Files as their publishers distribute them: where they lie, and zips and tars read in place, never extracted."""
 
 import os
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from tfhealth.errors import UserError
 
 LARGEST_MEMBER_BYTES = 2**28  # of what is read whole; more is no text, or a zip bomb
+# What zipfile raises for damage: also of offsets (OSError), flags (RuntimeError, NotImplementedError) and names.
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, OverflowError, struct.error)
 TAR_ERRORS = (tarfile.TarError, EOFError, zlib.error, OSError)  # gzip.BadGzipFile is an OSError
 
 
@@ -34,7 +38,7 @@ def zip_members(path: Path) -> dict[str, str]:
     try:
         with zipfile.ZipFile(path) as file:
             names = file.namelist()
-    except zipfile.BadZipFile as error:
+    except ZIP_ERRORS as error:
         raise UserError(f"{path} is no zip file or truncated ({error}): download it again") from None
     for name in names:
         _check_name(path, name)
@@ -51,11 +55,17 @@ def read_zip_member(path: Path, name: str) -> bytes:
     members = zip_members(path)
     if name not in members:
         raise UserError(f"{path} has no member {name}: download it again")
+    with damage_named(path, name), zipfile.ZipFile(path) as file:
+        _check_size(path, members[name], file.getinfo(members[name]).file_size)
+        return file.read(members[name])
+
+
+@contextmanager
+def damage_named(path: Path, name: str) -> Iterator[None]:
+    """Turns what zipfile raises for a damaged member into a UserError that names it."""
     try:
-        with zipfile.ZipFile(path) as file:
-            _check_size(path, members[name], file.getinfo(members[name]).file_size)
-            return file.read(members[name])
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        yield
+    except ZIP_ERRORS as error:
         raise UserError(f"{path}: {name} is damaged ({error}): download it again") from None
 
 

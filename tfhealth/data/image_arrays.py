@@ -9,14 +9,14 @@ from typing import IO
 
 import numpy as np
 
-from tfhealth.data.archives import find_file, zip_members
+from tfhealth.data.archives import ZIP_ERRORS, damage_named, find_file, zip_members
 from tfhealth.data.cache import file_checksum
 from tfhealth.data.cards import MEDMNIST_SIZES, MEDMNIST_TABLE, MULTI_LABEL, OWN_DATA, medmnist_facts
 from tfhealth.data.dataset import DatasetCard
 from tfhealth.data.download import download
 from tfhealth.data.image_source import Example, ImageOptions, ImageSource, Listing, square_array
 from tfhealth.data.splits import check_class_groups, split_by_names
-from tfhealth.errors import UserError
+from tfhealth.errors import UserError, about
 
 MEDMNIST_SPLITS = {"train": "train", "val": "validation", "test": "test"}  # MedMNIST's prefix -> our name
 
@@ -115,7 +115,7 @@ def _members(path: Path) -> dict[str, Member]:
             try:
                 with file.open(name) as stream:
                     found[name.removesuffix(".npy")] = _header(stream)
-            except (ValueError, EOFError, zipfile.BadZipFile) as error:
+            except ZIP_ERRORS as error:
                 raise UserError(f"{path}: {name} is not a readable array ({error})") from None
     for name, member in found.items():
         if member.dtype.hasobject:
@@ -184,10 +184,11 @@ def _check_columns(
     for name, column in columns.items():
         if column is not None and column.shape != label_ids.shape:
             raise UserError(f"{path}: {name} has shape {column.shape}, expected {label_ids.shape}, one per image")
-    if columns["split"] is None:
-        check_class_groups(label_ids, columns["group"], class_names=card.class_names)
-    else:
-        split_by_names(columns["split"], label_ids, columns["group"], options.seed, card.class_names)
+    with about(str(path)):
+        if columns["split"] is None:
+            check_class_groups(label_ids, columns["group"], class_names=card.class_names)
+        else:
+            split_by_names(columns["split"], label_ids, columns["group"], options.seed, card.class_names)
 
 
 def _examples(
@@ -218,15 +219,17 @@ def _rows(path: Path, name: str) -> Iterator[Iterator[np.ndarray]]:
     def read(stream: IO[bytes], member: Member) -> Iterator[np.ndarray]:
         row_bytes = int(np.prod(member.shape[1:]))
         for position in range(member.shape[0]):
-            content = stream.read(row_bytes)
+            with damage_named(path, name):
+                content = stream.read(row_bytes)
             if len(content) < row_bytes:
                 raise UserError(
                     f"{path}: {name} ends after {position} of {member.shape[0]} images: the file is damaged"
                 )
             yield np.frombuffer(content, np.uint8).reshape(member.shape[1:])
 
-    try:
-        with zipfile.ZipFile(path) as file, file.open(f"{name}.npy") as stream:
-            yield read(stream, _header(stream))
-    except zipfile.BadZipFile as error:
-        raise UserError(f"{path}: {name} is damaged ({error})") from None
+    with zipfile.ZipFile(path) as file:
+        with damage_named(path, name):
+            stream = file.open(f"{name}.npy")
+            header = _header(stream)
+        with stream:
+            yield read(stream, header)

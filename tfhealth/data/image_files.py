@@ -19,7 +19,7 @@ from tfhealth.data.image_source import (
 )
 from tfhealth.data.splits import SPLIT_NAMES, SPLIT_WORDS, check_class_groups, split_by_names
 from tfhealth.data.tables import UNKNOWN, table_rows
-from tfhealth.errors import UserError
+from tfhealth.errors import UserError, about
 
 NOT_IMAGES = ("Thumbs.db", "desktop.ini")  # written by file managers; hidden files are left out too
 
@@ -136,10 +136,11 @@ def _listing(name: str, files: Sequence[ImageFile], group_unit: str, options: Im
         raise UserError(f"{name} has one class only, {class_names[0]!r}: at least two are needed")
     labels = np.array([class_names.index(file.label) for file in files])
     groups = np.array([file.group_id for file in files])
-    if files[0].split is None:
-        check_class_groups(labels, groups, class_names=class_names)
-    else:
-        split_by_names(np.array([file.split for file in files]), labels, groups, options.seed, class_names)
+    with about(name):
+        if files[0].split is None:
+            check_class_groups(labels, groups, class_names=class_names)
+        else:
+            split_by_names(np.array([file.split for file in files]), labels, groups, options.seed, class_names)
     card = DatasetCard(
         name=name,
         title=name,

@@ -18,6 +18,7 @@ from tfhealth.errors import UserError
 LONGEST_CELL = 2**24  # characters; Python's own limit, 131,072, is shorter than some notes. More: an unclosed quote
 AGE_BANDS = ((30, "<30"), (45, "30-44"), (60, "45-59"), (75, "60-74"))  # (below this age, name)
 UNKNOWN = "unknown"
+LONGEST_NAME = 40  # characters of a column's name in a message
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ def table_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """
     with open_table(path) as table:
         if missing := table.missing(columns):
-            raise UserError(f"{path} has no column {missing}; it has {', '.join(table.columns) or 'none'}")
+            names = ", ".join(" ".join(column.split())[:LONGEST_NAME] for column in table.columns)
+            raise UserError(f"{path} has no column {missing}; it has {names or 'none'}")
         padding = [""] * len(table.columns)
         rows = [
             {name: cell.strip() for name, cell in zip(table.columns, cells + padding, strict=False)}
