@@ -19,6 +19,7 @@ ROOMS = (
     "config",
     "config_part3",
     "config_part4",
+    "config_part5",
     "data",
     "models",
     "training",

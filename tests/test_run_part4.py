@@ -108,7 +108,8 @@ def test_float32_file_answers_as_the_keras_model_and_int8_is_smaller(finished):
 def test_predictions_of_every_file_fit_the_baselines_row_by_row(finished):
     folder = finished / "exports/tiny/part4"
     for split, end in (("test", ""), ("validation", ".validation")):
-        baseline = Predictions.load(folder / f"baseline/resnet8_width4_{split}.npz", "part4")
+        (path,) = folder.glob(f"baseline/*_{split}.npz")
+        baseline = Predictions.load(path, "part4")
         for name, row in rows_of(finished).items():
             if not row["failure"]:
                 own = Predictions.load(folder / f"artifacts/{name}{end}.npz", "part4")
@@ -116,8 +117,8 @@ def test_predictions_of_every_file_fit_the_baselines_row_by_row(finished):
                 assert set(own.sensitive_features) == set(baseline.sensitive_features) != set()
 
 
-def test_saved_file_reproduces_its_recorded_predictions_in_a_fresh_process(finished, part2_run):
-    options = ImageOptions(image_size=32, phantom_size=300)
+def test_saved_file_reproduces_its_recorded_predictions_in_a_fresh_process(finished, part2_run, tiny_part2):
+    options = ImageOptions(image_size=tiny_part2.image_size, phantom_size=tiny_part2.phantom_size)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TFHEALTH_CACHE", str(part2_run / "cache"))
         test = load_image_dataset("phantom", options).test
@@ -215,7 +216,7 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(finished, again, cap
 def test_model_that_was_trained_anew_is_refused(finished, again, capsys):
     path = finished / "exports/tiny/part4/settings.json"
     settings = json.loads(path.read_text())
-    path.write_text(json.dumps(settings | {"models": {"resnet8_width4": "another"}}))
+    path.write_text(json.dumps(settings | {"models": dict.fromkeys(settings["models"], "another")}))
     assert again() == 2
     assert "other settings (models)" in capsys.readouterr().err
     path.write_text(json.dumps(settings))

@@ -28,6 +28,10 @@ def tokenizer():
     return fit_tokenizer(TEXTS * 3, 60)
 
 
+def test_same_texts_give_the_same_ids(tokenizer):
+    assert all(fit_tokenizer(TEXTS * 3, 60).get_vocab() == tokenizer.get_vocab() for _ in range(5))
+
+
 def test_case_and_accents_do_not_count(tokenizer):
     first, second = token_ids(tokenizer, ["Hépatitis ACUTE", "hepatitis acute"], 8)
     np.testing.assert_array_equal(first, second)

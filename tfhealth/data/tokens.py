@@ -12,6 +12,7 @@ from tfhealth.data.dataset import DatasetBundle, Rows, Split
 from tfhealth.paths import atomic_path
 
 PADDING, UNKNOWN = "[PAD]", "[UNK]"
+CONTINUED = "##"  # in front of a piece that does not begin a word
 PADDING_ID, UNKNOWN_ID = 0, 1
 MIN_FREQUENCY = 2  # a piece that occurs once in training teaches nothing
 WHOLE_SHARE = 0.99  # of the texts that no step is spared for
@@ -30,17 +31,29 @@ def fit_tokenizer(texts: Iterable[str], vocabulary_size: int) -> Tokenizer:
 
     Source: Wu et al. 2016, arXiv:1609.08144, sec. 4.1 (WordPiece), as the package `tokenizers` trains it.
     """
-    tokenizer = Tokenizer(models.WordPiece(unk_token=UNKNOWN, max_input_chars_per_word=LONGEST_WORD))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
+    texts = list(texts)
+    learner = _tokenizer(models.WordPiece(unk_token=UNKNOWN, max_input_chars_per_word=LONGEST_WORD))
+    characters = sorted(set().union(*(learner.normalizer.normalize_str(text) for text in texts)) - set(" "))
+    # Named beforehand, single characters get the same ids each time. Left to the trainer they are numbered by a hash
+    # that is drawn anew in each process, ties between pairs are broken by number, and no two vocabularies are alike.
+    alphabet = [*characters, *(CONTINUED + character for character in characters if character.isalnum())]
     trainer = trainers.WordPieceTrainer(
         vocab_size=vocabulary_size,
         min_frequency=MIN_FREQUENCY,
-        special_tokens=[PADDING, UNKNOWN],
+        special_tokens=[PADDING, UNKNOWN, *alphabet],
         show_progress=False,
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    learner.train_from_iterator(texts, trainer)
+    # A tokenizer of its own, because the learner takes each of the alphabet for a word by itself.
+    pieces = learner.get_vocab()
+    return _tokenizer(models.WordPiece(pieces, unk_token=UNKNOWN, max_input_chars_per_word=LONGEST_WORD))
+
+
+def _tokenizer(model: models.WordPiece) -> Tokenizer:
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
     return tokenizer
 
 

@@ -164,10 +164,11 @@ def run(
 def token_stage(
     workspace: Workspace, config: Part1Config, seed: int, texts: DatasetBundle, encoder: Encoder | None
 ) -> Part1:
-    """Learns the vocabulary from train, and tokenizes all."""
-    train_texts = texts.train.x.take(slice(None))
-    tokenizer = fit_tokenizer(train_texts, config.vocabulary_size)
-    save_tokenizer(tokenizer, workspace.exports("part1") / "tokenizer.json")
+    """Learns the vocabulary from train, or reads the one that stands there, and tokenizes all."""
+    train_texts, path = texts.train.x.take(slice(None)), workspace.exports("part1") / "tokenizer.json"
+    if not path.exists():
+        save_tokenizer(fit_tokenizer(train_texts, config.vocabulary_size), path)
+    tokenizer = Tokenizer.from_file(str(path))
     length = enough_steps(token_counts(tokenizer, train_texts), config.sequence_length)
     bundle = tokenize(texts, tokenizer, length)
     return Part1(workspace, config, seed, texts, tokenizer, bundle, encoder)
