@@ -156,7 +156,9 @@ def _blocks(text: str) -> tuple[tuple[str, str], ...]:
 def _figures(folder: Path, plans: Sequence[FigurePlan], findings: Findings, label: str) -> list[Figure]:
     """Returns the figures that are there: those of the outline in its order, then the others."""
     named = {plan.name for plan in plans}
-    more = [FigurePlan(n, n.replace("_", " "), n.replace("_", " "), UNNAMED) for n in findings.figures if n not in named]
+    more = [
+        FigurePlan(n, n.replace("_", " "), n.replace("_", " "), UNNAMED) for n in findings.figures if n not in named
+    ]
     return [
         Figure(f"{label}-{plan.name}", plan.mention, plan.caption, f"{folder.name}/{file}", plan.rank)
         for plan in (*plans, *more)

@@ -16,6 +16,7 @@ from tfhealth.report.references import references
 
 MOST_PAGES = 12
 SCALES = (1.0, 0.92, 0.84)  # of the figures; tried in this order once only those that are owed are left
+MOST_TRIED = 16  # of the figures that may give way: each try costs a tenth of a second
 TEMPLATE = "report.typ"
 
 
@@ -48,29 +49,32 @@ class _Layout:
         (folder / TEMPLATE).write_bytes(template.read_bytes())
 
     def fit(self) -> int:
-        """Lets as few figures give way as can be; returns the number of pages."""
-        ranks = sorted({figure.rank for part in self._report.parts for figure in part.figures} | {ALWAYS})
-        low, high = 0, len(ranks)  # of the ranks, the first `low` fit, the first `high` + 1 do not
-        while low < high:  # pages grow with the figures, so halving finds the most that fit
-            middle = (low + high + 1) // 2
-            if self._pages(ranks[middle - 1], 1.0) <= MOST_PAGES:
-                low = middle
-            else:
-                high = middle - 1
-        if low:
-            return self._pages(ranks[low - 1], 1.0)
+        """Chooses the figures: those that are owed, then by rank whatever still fits; returns the number of pages."""
+        optional = [figure for part in self._report.parts for figure in part.figures if figure.rank > ALWAYS]
         for scale in SCALES:
-            if (pages := self._pages(ALWAYS, scale)) <= MOST_PAGES:
-                return pages
-        raise UserError(f"the report has {pages} pages, at most {MOST_PAGES} are allowed: its texts or tables are too long")
+            if (pages := self._pages(frozenset(), scale)) <= MOST_PAGES:
+                break
+        else:
+            raise UserError(
+                f"the report has {pages} pages, at most {MOST_PAGES} are allowed: its texts or tables are too long"
+            )
+        shown: frozenset[str] = frozenset()
+        for figure in sorted(optional, key=lambda figure: figure.rank)[:MOST_TRIED]:
+            more = shown | {figure.label}
+            if self._pages(more, scale) <= MOST_PAGES:
+                shown = more
+        return self._pages(shown, scale)
 
     def typeset(self, path: Path) -> None:
         typst.compile(self._folder / TEMPLATE, output=path, format="pdf", **self._options())
 
-    def _pages(self, rank: int, scale: float) -> int:
-        """Leaves the content with figures up to a rank beside the template, and counts the pages."""
-        shown = [replace(p, figures=tuple(f for f in p.figures if f.rank <= rank)) for p in self._report.parts]
-        plain = asdict(replace(self._report, parts=tuple(shown)))
+    def _pages(self, more: frozenset[str], scale: float) -> int:
+        """Leaves the content with the figures that are owed, and `more`, beside the template, and counts the pages."""
+        parts = [
+            replace(part, figures=tuple(f for f in part.figures if f.rank == ALWAYS or f.label in more))
+            for part in self._report.parts
+        ]
+        plain = asdict(replace(self._report, parts=tuple(parts)))
         for part, whole in zip(plain["parts"], self._report.parts, strict=True):
             part["left_out"] = len(whole.figures) - len(part["figures"])
         plain |= {"scale": scale, "references": references(self._report)}
