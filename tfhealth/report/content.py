@@ -19,7 +19,7 @@ from tfhealth.report.writing import RESEARCH
 
 MOST_ROWS = 40  # of a table; the others are in its CSV
 LONGEST_CELL = 42  # characters of a name that is cut
-UNKNOWN = "–"
+UNKNOWN = "-"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ class Headline:
     beside: str
 
 
-NOT_RUN = Headline("–", "not run", "")
+NOT_RUN = Headline("-", "not run", "")
 
 
 def headline(part: int, values: Mapping[str, Any] | None) -> Headline:
@@ -81,7 +81,7 @@ def _ethics(values: Mapping[str, Any]) -> Headline:
     about = values["fairness"]
     row = about["clearest"]
     if row is None or not is_known(row["gap"]):
-        return Headline("–", "no gap between groups could be measured", f"{about['tests']} comparisons")
+        return Headline("-", "no gap between groups could be measured", f"{about['tests']} comparisons")
     measure = f"{row['measure']} by {row['feature']}".replace("_", " ").replace(" x ", " by ")
     found = f"{about['alarms']} of {about['tests']} comparisons raised an alarm"
     beside = f"corrected p {number(row['p_holm'], 3)}; {found}"

@@ -146,4 +146,4 @@ def _made(report: Report) -> str:
 
 
 def _memory(record: Record) -> str:
-    return "–" if record.peak_memory_mb is None else f"{record.peak_memory_mb:.0f}"
+    return "-" if record.peak_memory_mb is None else f"{record.peak_memory_mb:.0f}"

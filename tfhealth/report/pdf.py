@@ -16,7 +16,7 @@ from tfhealth.report.references import references
 
 MOST_PAGES = 12
 SCALES = (1.0, 0.92, 0.84)  # of the figures; tried in this order once only those that are owed are left
-MOST_TRIED = 16  # of the figures that may give way: each try costs a tenth of a second
+MOST_TRIED = 12  # of the figures that may give way: each try costs a tenth of a second
 TEMPLATE = "report.typ"
 
 

@@ -18,8 +18,8 @@ BY_PART = {
     3: (
         "Kingma, Welling 2014, Auto-encoding variational Bayes, ICLR, arXiv:1312.6114",
         "Bowman et al. 2016, Generating sentences from a continuous space, CoNLL, arXiv:1511.06349 (KL annealing)",
-        "Kingma et al. 2016, Improving variational inference with inverse autoregressive flow, arXiv:1606.04934 (free bits)",
-        "Heusel et al. 2017, GANs trained by a two time-scale update rule, NeurIPS, arXiv:1706.08500 (Fréchet distance)",
+        "Kingma et al. 2016, Improving variational inference with IAF, NeurIPS, arXiv:1606.04934 (free bits)",
+        "Heusel et al. 2017, GANs trained by a two time-scale update rule, arXiv:1706.08500 (Fréchet distance)",
         "Naeem et al. 2020, Reliable fidelity and diversity metrics, ICML, arXiv:2002.09797 (density, coverage)",
     ),
     4: (
