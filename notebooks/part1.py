@@ -37,9 +37,7 @@ tokenizer = Tokenizer.from_file(str(part.folder / "tokenizer.json"))
 lengths = token_counts(tokenizer, texts.train.x.take(slice(None)))
 steps = enough_steps(lengths, part.settings["config"]["sequence_length"])
 bundle = tokenize(texts, tokenizer, steps)
-print(
-    f"{tokenizer.get_vocab_size()} word pieces; {steps} tokens of a text are read, the median text has {np.median(lengths):.0f}"
-)
+print(f"{tokenizer.get_vocab_size()} word pieces; the median text has {np.median(lengths):.0f}, {steps} are read")
 
 # %% [markdown]
 # ## The models

@@ -93,14 +93,13 @@ pd.DataFrame(confusion_counts(test.y_true, test.y_pred, len(names)), index=names
 # %%
 chosen = np.random.default_rng(0).choice(len(bundle.test), 5, replace=False)
 for example in explain(model, bundle.test, test, chosen, names):
-    inside = (
-        ""
-        if example["mask"] is None
-        else f", {example['heatmap'][example['mask'] > 0].sum() / example['heatmap'].sum():.2f} of the heat on the lesion"
-    )
     print(
-        f"true {example['true_name']}, predicted {example['predicted_name']} (p = {example['probability']:.2f}){inside}"
+        f"true {example['true_name']}, predicted {example['predicted_name']}, p = {example['probability']:.2f}", end=""
     )
+    if example["mask"] is not None:
+        heat, lesion = example["heatmap"], example["mask"] > 0
+        print(f"; {heat[lesion].sum() / heat.sum():.2f} of the heat on the lesion", end="")
+    print()
 
 # %%
 display(Image(part.figure("predictions")))

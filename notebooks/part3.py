@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Part 3: synthetic medical images
 #
-# This notebook opens a finished run (`python -m tfhealth.run all`), loads the trained decoder and makes new images. It is
-# written from `notebooks/part3.py`; the part itself is `tfhealth/parts/part3.py`.
+# This notebook opens a finished run (`python -m tfhealth.run all`), loads the trained decoder and makes new images. It
+# is written from `notebooks/part3.py`; the part itself is `tfhealth/parts/part3.py`.
 #
 # Research software, not a medical device.
 
@@ -32,8 +32,8 @@ display(Image(part.figure("losses")))
 # %% [markdown]
 # ## Making images
 #
-# Points are drawn from the prior, N(0, 1), and decoded with a class. (The run itself draws from a density fitted to each
-# class and lets a guide choose among candidates.)
+# Points are drawn from the prior, N(0, 1), and decoded with a class. (The run itself draws from a density fitted to
+# each class and lets a guide choose among candidates.)
 
 # %%
 name = "vae/decoder.keras" if values["model"] == "vae" else "gan/generator.keras"

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Part 4: a model fit for a phone
 #
-# This notebook opens a finished run (`python -m tfhealth.run all`) and runs its TFLite and ONNX files on test images, one
-# by one, as a phone does. It is written from `notebooks/part4.py`; the part itself is `tfhealth/parts/part4.py`.
+# This notebook opens a finished run (`python -m tfhealth.run all`) and runs its TFLite and ONNX files on test images,
+# one by one, as a phone does. It is written from `notebooks/part4.py`; the part itself is `tfhealth/parts/part4.py`.
 #
 # Research software, not a medical device.
 

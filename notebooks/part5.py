@@ -29,8 +29,8 @@ print(f"{len(saved['test'].y_true)} test images; sensitive features: {', '.join(
 # %% [markdown]
 # ## The question
 #
-# Where the data say which classes are malignant, the model is asked for these, at the threshold that finds 0.90 of them on
-# the validation split; otherwise class by class.
+# Where the data say which classes are malignant, the model is asked for these, at the threshold that finds 0.90 of them
+# on the validation split; otherwise class by class.
 
 # %%
 wanted = [data["class_names"].index(name) for name in data["positive_classes"]]
