@@ -79,7 +79,9 @@ display(Image(part.figure("learning_curves")))
 
 # %%
 grid = part.table("regularization")
-grid[["family", "dropout", "l2", "early_stopping", "train_accuracy", "validation_accuracy", "gap"]].round(3)
+grid[["family", "dropout", "l2", "early_stopping", "train_accuracy", "validation_accuracy", "gap"]].round(
+    {"train_accuracy": 3, "validation_accuracy": 3, "gap": 3}
+)
 
 # %% [markdown]
 # ## Gradients

@@ -45,6 +45,7 @@ OWNERS = {
     "matplotlib": ("report/",),
     "typst": ("report/pdf.py",),
     "jupytext": ("parts/notebooks.py",),
+    "jupyter_client": ("parts/notebooks.py",),
     "nbclient": ("parts/notebooks.py",),
     "nbformat": ("parts/notebooks.py",),
     "tensorboard": ("training/tracking.py", "training/gradients.py"),

@@ -1,6 +1,7 @@
 """The walkthrough scripts as notebooks that hold their outputs: jupytext reads them, nbclient runs them."""
 
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -35,20 +37,19 @@ def write_notebook(script: Path, workspace: Workspace, path: Path, data_dir: Pat
     notebook = jupytext.read(script)
     notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
     with tempfile.TemporaryDirectory() as home:
-        client = NotebookClient(
-            notebook,
-            timeout=CELL_SECONDS,
-            kernel_name="python3",
-            resources={"metadata": {"path": str(script.parent)}},
-            store_widget_state=False,
-        )
+        # A socket in a folder of our own: over TCP, the default, others on this machine could listen.
+        manager = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=str(Path(home) / "kernel"))
+        place = {"metadata": {"path": str(script.parent)}}
+        client = NotebookClient(notebook, km=manager, timeout=CELL_SECONDS, resources=place, store_widget_state=False)
         try:
             with _environment(JUPYTER_RUNTIME_DIR=home, JUPYTER_PLATFORM_DIRS="1"):
-                client.execute(env=_kernel_environment(script, workspace, home, data_dir))
+                client.execute(env=_kernel_environment(script, workspace, home, data_dir), stderr=subprocess.DEVNULL)
         except CellExecutionError as error:
             raise UserError(f"{script.name} failed: {error.ename}: {error.evalue}") from None
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # times of day: the same run would give another file
+        if "outputs" in cell:
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]  # libraries' chatter
     with atomic_path(path) as temporary:
         nbformat.write(notebook, temporary)
 
