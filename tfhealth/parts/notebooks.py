@@ -13,6 +13,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+import tfhealth
 from tfhealth.console import say
 from tfhealth.errors import UserError
 from tfhealth.parts.walkthrough import RUN, WORKDIR
@@ -25,7 +26,7 @@ def write_notebook(script: Path, workspace: Workspace, path: Path, data_dir: Pat
     """Runs a script in percent format on a finished run and writes it, with what it printed and drew, as .ipynb.
 
     Args:
-        script: notebooks/part1.py, in the source folder whose tfhealth is used.
+        script: notebooks/part1.py.
         workspace: the run that it opens.
         path: the notebook.
         data_dir: where data-set files lie.
@@ -43,7 +44,8 @@ def write_notebook(script: Path, workspace: Workspace, path: Path, data_dir: Pat
         client = NotebookClient(notebook, km=manager, timeout=CELL_SECONDS, resources=place, store_widget_state=False)
         try:
             with _environment(JUPYTER_RUNTIME_DIR=home, JUPYTER_PLATFORM_DIRS="1"):
-                client.execute(env=_kernel_environment(script, workspace, home, data_dir), stderr=subprocess.DEVNULL)
+                environment = _kernel_environment(workspace, home, data_dir)
+                client.execute(env=environment, stderr=subprocess.DEVNULL, cleanup_kc=True)
         except CellExecutionError as error:
             raise UserError(f"{script.name} failed: {error.ename}: {error.evalue}") from None
     for cell in notebook.cells:
@@ -54,11 +56,13 @@ def write_notebook(script: Path, workspace: Workspace, path: Path, data_dir: Pat
         nbformat.write(notebook, temporary)
 
 
-def _kernel_environment(script: Path, workspace: Workspace, home: str, data_dir: Path | None) -> dict[str, str]:
+def _kernel_environment(workspace: Workspace, home: str, data_dir: Path | None) -> dict[str, str]:
     """The kernel's environment: this tfhealth, this run, quiet, and nothing left behind in the user's home."""
     found = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, (str(script.parent.parent), os.environ.get("PYTHONPATH")))),
+        "PYTHONPATH": os.pathsep.join(
+            filter(None, (str(Path(tfhealth.__file__).parent.parent), os.environ.get("PYTHONPATH")))
+        ),
         "IPYTHONDIR": home,
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),

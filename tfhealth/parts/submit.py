@@ -20,7 +20,8 @@ CODE = (  # of the source folder; what a run writes, environments and caches sta
     "pyproject.toml", "requirements.lock", ".gitignore", "exports/README.md", "logs/README.md", "tuners/README.md",
 )  # fmt: skip
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # every member's date: the same files give the same ZIP
-NAME = re.compile(r"[^\W\d_][^\W\d_'-]*_[^\W\d_][^\W\d_'-]*")  # two words of letters, hyphens and apostrophes
+WORD = r"[^\W\d_](?:['-]?[^\W\d_])*"  # letters of any script, with hyphens and apostrophes between them
+NAME = re.compile(f"{WORD}_{WORD}")
 
 
 def run(workspace: Workspace, *, name: str, commands: Mapping[str, str], data_dir: Path | None) -> Path:
