@@ -1,11 +1,13 @@
-"""A finished run of Part 2 that more than one test starts from."""
+"""A finished run of Part 2, and one that is made up, that more than one test starts from."""
 
 from dataclasses import replace
 
 import pytest
 
+from tests.report.made_up_run import save_part
 from tfhealth import config
 from tfhealth.config import PART2, Capacity
+from tfhealth.report.sections import SECTIONS
 from tfhealth.run import main
 
 TINY = replace(
@@ -37,3 +39,12 @@ def part2_run(tmp_path_factory):
         patch.setenv("TFHEALTH_CACHE", str(work / "cache"))
         assert main(["part2", "--run", "tiny", "--workdir", str(work), "--debug"]) == 0
     return work
+
+
+@pytest.fixture
+def exports(tmp_path):
+    """exports/<run> of a made-up run with all five parts."""
+    folder = tmp_path / "exports" / "made_up"
+    for section in SECTIONS:
+        save_part(folder, section)
+    return folder

@@ -1,6 +1,7 @@
 """The options of the command line, and what they become."""
 
 import argparse
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,8 +26,9 @@ def parser(commands: Sequence[Callable[[argparse.Namespace], int]]) -> argparse.
     top.add_argument("--version", action="version", version=f"tfhealth {__version__}")
     subparsers = top.add_subparsers(required=True, metavar="COMMAND")
     for command in commands:
-        about, groups = COMMANDS[command.__name__]
-        own = subparsers.add_parser(command.__name__, help=about)
+        name = command.__name__.rstrip("_")  # `all_`: `all` is Python's
+        about, groups = COMMANDS[name]
+        own = subparsers.add_parser(name, help=about)
         for add_group in groups:
             add_group(own)
         own.add_argument("--debug", action="store_true", help="show tracebacks and TensorFlow's own messages")
@@ -49,9 +51,29 @@ def _add_image_options(command: argparse.ArgumentParser) -> None:
 
 def _add_text_options(command: argparse.ArgumentParser) -> None:
     _add_texts(command)
+    _add_encoder_options(command)
+    _add_table_options(command)
+
+
+def _add_encoder_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--encoder", metavar="NAME", help="train this one too: minilm | KerasHub preset | folder")
     command.add_argument("--show-text", action="store_true", help="let figures show texts that are not public")
-    _add_table_options(command)
+
+
+def _add_all_data_options(command: argparse.ArgumentParser) -> None:
+    """Adds both kinds of data; a csv:PATH of texts and one of images share the names of their columns."""
+    _add_image_options(command)
+    _add_texts(command)
+    _add_encoder_options(command)
+
+
+def _add_name_of_run(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--run", required=True, help="name of the run")
+    command.add_argument("--workdir", type=Path, default=Path(), help="its outputs are in WORKDIR/exports/RUN")
+
+
+def _add_author(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--name", required=True, metavar="LastName_FirstName", help="whose project it is")
 
 
 def _add_synthesis_options(command: argparse.ArgumentParser) -> None:
@@ -115,6 +137,9 @@ def _add_table_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--feature-columns", default="", help="csv: sensitive features, separated by commas")
 
 
+PARTS = ("part1", "part2", "part3", "part4", "part5")
+SYNTHESIS_FOLDERS = {"vae": "part3", "gan": "part3_gan"}  # as in parts.part3, which imports TensorFlow
+FOLDERS_OF_THIS_MACHINE = ("workdir", "data_dir")  # no part of how a run was made
 # What the help says of each command, and its options.
 COMMANDS = {
     "part1": (
@@ -137,6 +162,19 @@ COMMANDS = {
         "fairness audit and ethics: the model of part 2 or 1, and every file of part 4",
         (_add_run_options, _add_model_options),
     ),
+    "all": (
+        "Parts 1 to 5 and the report, in the order of their dependencies",
+        (_add_run_options, _add_all_data_options, _add_synthesis_options, _add_compression_options),
+    ),
+    "report": (
+        "report.pdf and report.html of a run, from what its parts found",
+        (_add_run_options, _add_all_data_options, _add_synthesis_options, _add_compression_options),
+    ),
+    "submit": (
+        "LastName_FirstName_DL_Project.zip: the code, the report and five executed notebooks",
+        (_add_author, _add_run_options, _add_all_data_options),
+    ),
+    "verify": ("compares a run's files with its manifest.json", (_add_name_of_run,)),
     "data": ("what each data set is, its licence, and whether it is here", (_add_data_options,)),
     "bench": ("speed of the training pipeline against a bare model.fit", (_add_bench_options,)),
 }
@@ -151,6 +189,68 @@ def workspace(options: argparse.Namespace, source: str) -> Iterator:
     place = Workspace(options.workdir, name)
     with only_one(place, options.command.__name__):
         yield place
+
+
+@contextmanager
+def part_workspace(options: argparse.Namespace, source: str, folder: str | None = None) -> Iterator:
+    """The same for one of the five parts, of which exports/<run>/commands keeps how it was made.
+
+    Args:
+        folder: the part's folder where it is not named like the command.
+    """
+    from tfhealth.provenance import recorded
+
+    command = options.command.__name__
+    with workspace(options, source) as place:
+        words = command_line(command, options, place.run, FOLDERS_OF_THIS_MACHINE)
+        with recorded(place.exports(), folder or command, words, options.seed):
+            yield place
+
+
+def arguments_for(command: str, options: argparse.Namespace, run: str, without: Sequence[str] = ()) -> list[str]:
+    """Returns the arguments that give a command, of a run, those of these options that it knows and that differ from
+    its defaults.
+
+    Args:
+        command: "part1".
+        options: of this or of another command.
+        run: the run's name, said even where it is the default's.
+        without: options that are not repeated.
+    """
+    own = argparse.ArgumentParser()
+    for add_group in COMMANDS[command][1]:
+        add_group(own)
+    found = [command, "--run", run]
+    for name, default in vars(own.parse_args([])).items():
+        value = getattr(options, name, default)
+        if value == default or name in ("run", *without):
+            continue
+        option = "--from" if name == "source" else f"--{name.replace('_', '-')}"
+        found += [option] if value is True else [option, str(value)]
+    return found
+
+
+def command_line(command: str, options: argparse.Namespace, run: str, without: Sequence[str] = ()) -> str:
+    """Returns the same as a user types it."""
+    return shlex.join(["python", "-m", "tfhealth.run", *arguments_for(command, options, run, without)])
+
+
+def part_commands(options: argparse.Namespace, run: str) -> dict[str, str]:
+    """Returns "part1" -> the command that makes it, for all five parts of a run."""
+    return {part: command_line(part, options, run, FOLDERS_OF_THIS_MACHINE) for part in PARTS}
+
+
+def steps(options: argparse.Namespace, run: str) -> list:
+    """Returns what `all` does, as parts.everything.run takes it."""
+    from tfhealth.parts.everything import Step
+
+    debug = ("--debug",) if options.debug else ()
+    folders = {"part3": SYNTHESIS_FOLDERS[options.model]}
+    commands = part_commands(options, run) | {"report": command_line("report", options, run, FOLDERS_OF_THIS_MACHINE)}
+    return [
+        Step(name, folders.get(name, name), command, (*arguments_for(name, options, run), *debug))
+        for name, command in commands.items()
+    ]
 
 
 def image_options(options: argparse.Namespace, **more):

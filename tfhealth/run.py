@@ -6,7 +6,17 @@ import os
 import sys
 
 from tfhealth.errors import UserError
-from tfhealth.options import image_options, model_source, parser, text_options, workspace
+from tfhealth.options import (
+    command_line,
+    image_options,
+    model_source,
+    parser,
+    part_commands,
+    part_workspace,
+    steps,
+    text_options,
+    workspace,
+)
 from tfhealth.startup import start_tensorflow
 
 BLOCKED = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST}
@@ -14,7 +24,9 @@ BLOCKED = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, e
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns 0, or 2 after one clear line on standard error for what the user can mend."""
-    options = parser([part1, part2, part3, part4, part5, data, bench]).parse_args(arguments)
+    options = parser([part1, part2, part3, part4, part5, all_, report, submit, verify, data, bench]).parse_args(
+        arguments
+    )
     os.umask(0o077)  # what a run writes about patients is its user's alone
     try:
         return options.command(options)
@@ -37,7 +49,7 @@ def part1(options: argparse.Namespace) -> int:
     start_tensorflow(options.debug)
     from tfhealth.parts import part1 as part
 
-    with workspace(options, options.text) as place:
+    with part_workspace(options, options.text) as place:
         part.run(
             place,
             text=options.text,
@@ -54,7 +66,7 @@ def part2(options: argparse.Namespace) -> int:
     start_tensorflow(options.debug)
     from tfhealth.parts import part2 as part
 
-    with workspace(options, options.image) as place:
+    with part_workspace(options, options.image) as place:
         part.run(
             place,
             image=options.image,
@@ -69,7 +81,7 @@ def part3(options: argparse.Namespace) -> int:
     start_tensorflow(options.debug)
     from tfhealth.parts import part3 as part
 
-    with workspace(options, options.image) as place:
+    with part_workspace(options, options.image, part.FOLDERS[options.model]) as place:
         part.run(
             place,
             image=options.image,
@@ -85,7 +97,7 @@ def part4(options: argparse.Namespace) -> int:
     start_tensorflow(options.debug)
     from tfhealth.parts import part4 as part
 
-    with workspace(options, (source := model_source(options))["name"]) as place:
+    with part_workspace(options, (source := model_source(options))["name"], part.FOLDERS[options.source]) as place:
         part.run(
             place,
             **source,
@@ -99,9 +111,40 @@ def part5(options: argparse.Namespace) -> int:
     start_tensorflow(options.debug)
     from tfhealth.parts import part5 as part
 
-    with workspace(options, (source := model_source(options))["name"]) as place:
+    with part_workspace(options, (source := model_source(options))["name"], part.FOLDERS[options.source]) as place:
         part.run(place, **source)
     return 0
+
+
+def all_(options: argparse.Namespace) -> int:
+    from tfhealth.parts import everything
+
+    with workspace(options, f"{options.text}-{options.image}") as place:
+        return everything.run(place, steps(options, place.run))
+
+
+def report(options: argparse.Namespace) -> int:
+    from tfhealth.parts import report as part
+
+    with workspace(options, f"{options.text}-{options.image}") as place:
+        part.run(place, commands=part_commands(options, place.run), data_dir=options.data_dir)
+    return 0
+
+
+def submit(options: argparse.Namespace) -> int:
+    from tfhealth.parts import submit as part
+
+    with workspace(options, f"{options.text}-{options.image}") as place:
+        part.run(place, name=options.name, commands=part_commands(options, place.run), data_dir=options.data_dir)
+    return 0
+
+
+def verify(options: argparse.Namespace) -> int:
+    from tfhealth.parts import report as part
+    from tfhealth.paths import Workspace
+
+    place = Workspace(options.workdir, options.run)
+    return 1 if part.verify(place, command_line("report", options, place.run)) else 0
 
 
 def data(options: argparse.Namespace) -> int:

@@ -1,0 +1,31 @@
+"""The record of how a part was made."""
+
+import pytest
+
+from tfhealth.provenance import machine, read_record, recorded
+
+
+def test_record_keeps_command_seed_and_what_the_machine_is(tmp_path):
+    with recorded(tmp_path, "part1", "python -m tfhealth.run part1", 3):
+        pass
+    record = read_record(tmp_path, "part1")
+    assert (record.command, record.seed, record.starts, record.finished) == ("python -m tfhealth.run part1", 3, 1, True)
+    assert record.machine == machine()
+    assert record.versions["tensorflow"]
+
+
+def test_second_start_adds_its_time(tmp_path):
+    for _ in range(2):
+        with recorded(tmp_path, "part1", "", 0):
+            pass
+    assert read_record(tmp_path, "part1").starts == 2
+
+
+def test_start_that_fails_is_recorded_as_unfinished(tmp_path):
+    with pytest.raises(KeyError), recorded(tmp_path, "part1", "", 0):
+        raise KeyError
+    assert not read_record(tmp_path, "part1").finished
+
+
+def test_part_without_a_record_has_none(tmp_path):
+    assert read_record(tmp_path, "part1") is None
