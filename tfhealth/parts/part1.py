@@ -1,5 +1,6 @@
 """Part 1, medical text: load, tune LSTM and Transformer, train, probe their gradients, evaluate, attend, report."""
 
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -37,6 +38,7 @@ from tfhealth.training.states import keep_states
 from tfhealth.training.tracking import write_hparams
 from tfhealth.tuning.grid import Grid, search_grid
 from tfhealth.tuning.trials import OBJECTIVE
+from tfhealth.tuning.workers import Workers
 
 FAMILIES = ("lstm", "transformer")
 SHAPES = {"lstm": ("skip",), "transformer": ("num_layers", "num_heads", "context")}  # beside the width
@@ -122,12 +124,14 @@ def run(
     seed: int,
     encoder: str | None = None,
     show_text: bool = False,
+    workers: Workers | None = None,
 ) -> Path:
     """Runs the part and returns the folder with findings.json; stages that are finished are not done again.
 
     Args:
         encoder: a pretrained encoder to train as well, see models.encoder.load_encoder; None: none.
         show_text: let figures show texts that are not public.
+        workers: who trains the grids; None: this process.
     """
     config = PART1[profile]
     options = replace(options, notes_size=config.notes_size, seed=seed)
@@ -141,7 +145,8 @@ def run(
     part = token_stage(workspace, config, seed, texts, loaded)
 
     baseline = fit_baseline(part.texts, workspace.exports("part1", "baseline"))
-    grids = {family: grid_stage(part, family) for family in FAMILIES}
+    with (workers or Workers()).pool() as pool:
+        grids = {family: grid_stage(part, family, pool) for family in FAMILIES}
     runs = {family: final_stage(part, family, grids[family]) for family in FAMILIES}
     probes = {name: probe_stage(part, name) for name in PROBES}
     models = {family: keras.saving.load_model(run.model_path, compile=False) for family, run in runs.items()}
@@ -174,8 +179,9 @@ def token_stage(
     return Part1(workspace, config, seed, texts, tokenizer, bundle, encoder)
 
 
-def grid_stage(part: Part1, family: str) -> Grid:
+def grid_stage(part: Part1, family: str, pool: Executor | None) -> Grid:
     """Searches dropout, L2 and early stopping of one family."""
+    part = replace(part, encoder=None)  # no trial needs it, and each worker would get a copy
     base = replace(getattr(part.config, family).training, epochs=part.config.grid_epochs)
 
     def train_one(name: str, config: TextTraining, stopped: TrainingRun | None) -> TrainingRun:
@@ -193,9 +199,8 @@ def grid_stage(part: Part1, family: str) -> Grid:
         write_hparams(part.workspace.logs("part1", "grid", family, name), hparams, scores)
         return found
 
-    return search_grid(
-        base, part.config.dropouts, part.config.l2s, train_one, part.workspace.tuners("part1") / f"grid_{family}"
-    )
+    folder = part.workspace.tuners("part1") / f"grid_{family}"
+    return search_grid(base, part.config.dropouts, part.config.l2s, train_one, folder, pool=pool)
 
 
 def final_stage(part: Part1, family: str, grid: Grid) -> TrainingRun:
