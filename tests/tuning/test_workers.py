@@ -1,23 +1,16 @@
-"""Several workers: what needs no Ray is tested on threads, the rest with Ray's processes (marker slow)."""
+"""Several workers, as far as it goes without Ray: threads take the place of its processes (those: tests/chaos)."""
 
-import json
-import os
 import pickle
-import signal
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.chaos.test_kill import findings
 from tfhealth.config import ImageTraining, TrainingConfig
 from tfhealth.data.dataset import Rows
 from tfhealth.errors import UserError
@@ -29,7 +22,6 @@ from tfhealth.tuning.spaces import sample_config
 from tfhealth.tuning.workers import Workers, cores_each
 
 DEFAULTS = ImageTraining(epochs=1)
-needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason='Ray is not installed: pip install "tfhealth[cluster]"')
 
 
 def made_up_run(name, config, *_):
@@ -144,96 +136,3 @@ def test_one_worker_needs_no_ray_and_none_is_refused(monkeypatch):
         assert pool is None
     with pytest.raises(UserError, match="at least 1"):
         Workers(0)
-
-
-RUN = """
-import sys
-from dataclasses import replace
-
-from tfhealth import config
-from tfhealth.run import main
-
-quick = config.PART2["quick"]
-short = {"batch_size": 16, "resolutions": ()}
-config.PART2["quick"] = replace(
-    quick,
-    image_size=32,
-    phantom_size=300,
-    capacities=quick.capacities[:2],
-    size_fractions=(0.5, 1.0),
-    study=replace(quick.study, epochs=2, **short),
-    search=replace(quick.search, epochs=6, **short),
-    final=replace(quick.final, epochs=2, **short),
-    trials=3,
-    bootstrap_draws=30,
-)
-sys.exit(main(["part2", "--run", "killed", *sys.argv[1:]]))
-"""
-
-
-def start(work: Path, *options: str) -> subprocess.Popen:
-    environment = os.environ | {"TFHEALTH_CACHE": str(work.parent / "cache")}
-    environment |= dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
-    arguments = [sys.executable, "-c", RUN, "--workdir", str(work), *options]
-    return subprocess.Popen(arguments, env=environment, stderr=(work.parent / f"{work.name}.log").open("a"))
-
-
-def worker_in_training(name: str) -> int:
-    """Returns the id of Ray's process that trains a trial and has written its first state; waits for it."""
-    while True:
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                words = path.read_bytes().replace(b"\0", b" ").decode().strip()
-            except OSError:  # it has ended
-                continue
-            if words == f"ray::{name}":
-                return int(path.parent.name)
-        time.sleep(0.1)
-
-
-def wait_for(path: Path, process: subprocess.Popen) -> None:
-    while not path.exists():
-        assert process.poll() is None, f"ended with {process.returncode} before {path.name} was there"
-        time.sleep(0.05)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """The findings of one process, and its trials as KerasTuner keeps them."""
-    work = tmp_path_factory.mktemp("workers") / "one"
-    assert start(work).wait() == 0
-    return work
-
-
-def trials(work: Path) -> dict:
-    found = (json.loads(path.read_text()) for path in work.glob("tuners/killed/part2/search/trial_*/trial.json"))
-    return {trial["trial_id"]: (trial["hyperparameters"]["values"], trial["score"], trial["status"]) for trial in found}
-
-
-@needs_ray
-@pytest.mark.slow
-def test_two_workers_of_which_one_is_killed_in_mid_trial_find_what_one_process_finds(undisturbed):
-    work = undisturbed.parent / "two"
-    process = start(work, "--workers", "2")
-    wait_for(work / "exports/killed/part2/tuning/trial_00/state.npz", process)
-    os.kill(worker_in_training("trial_00"), signal.SIGKILL)
-    assert process.wait() == 0
-    assert trials(work) == trials(undisturbed)
-    assert findings(work) == findings(undisturbed)
-
-
-@needs_ray
-@pytest.mark.slow
-def test_coordinator_that_is_killed_or_interrupted_goes_on_to_the_same_findings(undisturbed):
-    work = undisturbed.parent / "again"
-    process = start(work, "--workers", "2")
-    wait_for(work / "exports/killed/part2/study/resnet8_w4_050/state.npz", process)
-    process.kill()
-    process.wait()
-    process = start(work, "--workers", "2")
-    wait_for(work / "exports/killed/part2/tuning/trial_01/state.npz", process)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) == 130
-    assert start(work, "--workers", "2").wait() == 0
-    assert trials(work) == trials(undisturbed)
-    assert findings(work) == findings(undisturbed)

@@ -8,6 +8,7 @@ import importlib.util
 import logging
 import os
 import socket
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from contextlib import contextmanager
@@ -63,16 +64,18 @@ class Workers:
         if not self._needs_ray:
             yield None
             return
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")  # read when Ray is imported
         import ray
 
-        try:
-            if self.address is None:
-                _start_ray(self.count)
-            else:
-                _join_ray(self.address)
-            yield RayPool(self.count)
-        finally:
-            ray.shutdown()  # also ends what is still in training
+        with tempfile.TemporaryDirectory(prefix="tfhealth-", ignore_cleanup_errors=True) as folder:
+            try:
+                if self.address is None:
+                    _start_ray(self.count, folder)
+                else:
+                    _join_ray(self.address)
+                yield RayPool(self.count)
+            finally:
+                ray.shutdown()  # also ends what is still in training
 
 
 class RayPool(Executor):
@@ -87,18 +90,21 @@ class RayPool(Executor):
         gpus = int(sum(machine.get("GPU", 0) for machine in machines))
         count = count or gpus or len(machines)
         if 0 < gpus < count:
-            raise UserError(f"{count} workers need a GPU each, and there are {gpus}: say --workers {gpus} or less")
+            raise UserError(f"{count} workers need a GPU each (GPUs: {gpus}): say --workers {gpus} or less")
         share = cores_each([int(machine.get("CPU", 0)) for machine in machines], count)
         places = placement_group([{"CPU": share, **({"GPU": 1} if gpus else {})}] * count, strategy="SPREAD")
         if not places.wait(SECONDS_TO_WAIT):
             raise UserError(f"the cluster has {count} times {share} cores, but others use them: wait, or ask for fewer")
         threads = {name: os.environ.get(name, str(share)) for name in THREADS}
-        self._remote = ray.remote(_train_here).options(
-            num_cpus=share,
-            num_gpus=1 if gpus else 0,
-            scheduling_strategy=PlacementGroupSchedulingStrategy(places),
-            max_retries=RESTARTS,
-            runtime_env={"env_vars": threads | OTHER_SETTINGS},
+        self._remote, self._settings = (
+            ray.remote(_train_here),
+            {
+                "num_cpus": share,
+                "num_gpus": 1 if gpus else 0,
+                "scheduling_strategy": PlacementGroupSchedulingStrategy(places),
+                "max_retries": RESTARTS,
+                "runtime_env": {"env_vars": threads | OTHER_SETTINGS},
+            },
         )
         self._sent = {}  # function -> where Ray keeps it, with the data that it carries
 
@@ -108,7 +114,8 @@ class RayPool(Executor):
 
         if function not in self._sent:
             self._sent[function] = ray.put(function)
-        task = self._remote.options(name=name).remote(Path.cwd(), versions(), self._sent[function], name, *more)
+        call = self._remote.options(name=name, **self._settings)
+        task = call.remote(Path.cwd(), versions(), self._sent[function], name, *more)
         found = Future()
         task.future().add_done_callback(partial(_pass_on, found, name))
         return found
@@ -126,9 +133,7 @@ def cores_each(cores: Sequence[int], workers: int) -> int:
     for share in range(max(cores, default=0), 0, -1):
         if sum(own // share for own in cores) >= workers:
             return share
-    raise UserError(
-        f"{workers} workers need a core each, and there are {sum(cores)}: say --workers {sum(cores)} or less"
-    )
+    raise UserError(f"{workers} workers need a core each (cores: {sum(cores)}): say --workers {sum(cores)} or less")
 
 
 def train_each(
@@ -144,8 +149,8 @@ def train_each(
     return [future.result() for future in futures]
 
 
-def _start_ray(count: int) -> None:
-    """Starts Ray for this command alone; nothing of it listens to the network."""
+def _start_ray(count: int, folder: str) -> None:
+    """Starts Ray for this command alone, its sockets and logs in a folder of this user (its own is open to all)."""
     import ray
 
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -155,19 +160,22 @@ def _start_ray(count: int) -> None:
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,
-        _node_ip_address="127.0.0.1",
+        _temp_dir=folder,
     )
 
 
 def _join_ray(address: str) -> None:
     import ray
 
+    host, _, port = address.rpartition(":")
     try:
+        socket.create_connection((host, int(port)), timeout=5).close()  # Ray itself would try for minutes
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise UserError(
-            f"the Ray cluster at {address} cannot be joined ({reason}): see docs/scaling.md for how to start one"
+            f"the Ray cluster at {address} cannot be joined ({reason}): start it as docs/scaling.md says, and give "
+            "RAY_AUTH_MODE and RAY_AUTH_TOKEN here as there"
         ) from None
 
 
