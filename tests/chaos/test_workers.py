@@ -39,7 +39,7 @@ config.PART2["quick"] = replace(
     trials=3,
     bootstrap_draws=30,
 )
-few = config.TextTraining(epochs=2)
+few = config.TextTraining(epochs=2, learning_rate=0.05)  # so high that the last epoch is not always the best
 config.PART1["quick"] = replace(
     texts,
     notes_size=400,
@@ -49,7 +49,7 @@ config.PART1["quick"] = replace(
     transformer=replace(texts.transformer, width=16, training=few),
     dropouts=(0.1, 0.3),
     l2s=(1e-5, 1e-4),
-    grid_epochs=2,
+    grid_epochs=4,
     probe=replace(few, epochs=1),
     probe_width=8,
     probe_steps=20,
@@ -61,6 +61,27 @@ sys.exit(main([sys.argv[1], "--run", "killed", *sys.argv[2:]]))
 """
 
 
+FAILS = """
+import os
+import sys
+
+from tfhealth.errors import UserError
+from tfhealth.tuning.workers import Workers, train_each
+
+def dies(name):
+    os._exit(1)
+
+def complains(name):
+    raise UserError(f"{name}: the disk is full")
+
+with Workers(int(sys.argv[2])).pool() as pool:
+    try:
+        train_each(pool, globals()[sys.argv[1]], [("trial_00",)], "one")
+    except UserError as error:
+        print(error)
+"""
+
+
 def start(work: Path, *options: str, part: str = "part2") -> subprocess.Popen:
     environment = os.environ | {"TFHEALTH_CACHE": str(work.parent / "cache")}
     environment |= dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
@@ -69,7 +90,7 @@ def start(work: Path, *options: str, part: str = "part2") -> subprocess.Popen:
         return subprocess.Popen(arguments, env=environment, stdout=log, stderr=log)
 
 
-def worker_in_training(name: str, coordinator: subprocess.Popen) -> int:
+def worker_in_training(name: str, coordinator: subprocess.Popen, other_than: int | None = None) -> int:
     """Returns the id of Ray's process that trains a trial; waits for it."""
     while coordinator.poll() is None:
         for path in Path("/proc").glob("[0-9]*/cmdline"):
@@ -77,7 +98,7 @@ def worker_in_training(name: str, coordinator: subprocess.Popen) -> int:
                 words = path.read_bytes().replace(b"\0", b" ").decode().strip()
             except OSError:  # it has ended
                 continue
-            if words == f"ray::{name}":
+            if words == f"ray::{name}" and int(path.parent.name) != other_than:
                 return int(path.parent.name)
         time.sleep(0.1)
     raise AssertionError(f"ended with {coordinator.returncode} before anyone trained {name}")
@@ -116,7 +137,7 @@ def test_two_workers_of_which_one_is_killed_in_mid_trial_find_what_one_process_f
     wait_for(work / "exports/killed/part2/tuning/trial_00/state.npz", process)
     killed = worker_in_training("trial_00", process)
     os.kill(killed, signal.SIGKILL)
-    assert worker_in_training("trial_00", process) != killed  # the trial was not over, and is given out again
+    worker_in_training("trial_00", process, other_than=killed)  # the trial was not over, and is given out again
     assert process.wait() == 0
     assert trials(work) == trials(undisturbed)
     assert findings(work) == findings(undisturbed)
@@ -187,5 +208,16 @@ def test_grids_of_part_1_on_two_workers_are_those_of_one_process(tmp_path):
     os.kill(worker_in_training("trial_02", process), signal.SIGKILL)
     assert process.wait() == 0
     assert len(trials(one)) == 8
+    assert list(two.glob("exports/killed/part1/grid/*/*_unstopped/run.json"))  # trained on after early stopping
     assert trials(two) == trials(one)
     assert findings(two, "part1") == findings(one, "part1")
+
+
+@pytest.mark.parametrize(
+    ("training", "said"),
+    [("dies", "the worker that trains trial_00 died 4 times"), ("complains", "trial_00: the disk is full\n")],
+)
+def test_training_that_cannot_end_is_one_line(training, said):
+    done = subprocess.run([sys.executable, "-c", FAILS, training, "2"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(said)
+    assert done.stdout.count("\n") == 1

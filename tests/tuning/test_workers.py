@@ -14,7 +14,8 @@ import pytest
 from tfhealth.config import ImageTraining, TrainingConfig
 from tfhealth.data.dataset import Rows
 from tfhealth.errors import UserError
-from tfhealth.run import main
+from tfhealth.options import parser, steps
+from tfhealth.run import all_, main
 from tfhealth.training.record import TrainingRun
 from tfhealth.tuning.grid import search_grid
 from tfhealth.tuning.search import search
@@ -105,6 +106,35 @@ def test_search_on_workers_goes_on_in_one_process(tmp_path):
     with ThreadPoolExecutor(3) as pool, pytest.raises(OSError, match="gone"):
         run_search(tmp_path, dies, pool)
     assert run_search(tmp_path).rows == run_search(tmp_path / "undisturbed").rows
+
+
+@pytest.mark.parametrize("run", [run_search, run_grid])
+def test_trial_that_was_being_given_out_when_the_coordinator_was_killed_is_given_out_again(tmp_path, run):
+    def dies(name, *more):
+        if name == "trial_03":
+            raise KeyboardInterrupt
+        return made_up_run(name, *more)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, dies)
+    (folder,) = (path.parent for path in tmp_path.glob("*/oracle.json"))
+    (given_out,) = (path for path in folder.glob("trial_*") if int(path.name.removeprefix("trial_")) == 3)
+    unknown = folder / given_out.name.replace("3", "4")  # its own file is written before the oracle's
+    unknown.mkdir()
+    text = (given_out / "trial.json").read_text()
+    (unknown / "trial.json").write_text(
+        text.replace(f'"trial_id": "{given_out.name[6:]}"', f'"trial_id": "{unknown.name[6:]}"')
+    )
+    assert run(tmp_path).rows == run(tmp_path / "undisturbed").rows
+
+
+def test_all_hands_its_workers_on_but_they_are_no_part_of_how_a_part_was_made():
+    options = parser([all_]).parse_args(["all", "--workers", "2", "--cluster", "first:6379"])
+    found = {step.name: step for step in steps(options, "mine")}
+    for part in ("part1", "part2"):
+        assert " ".join(found[part].arguments).endswith("--workers 2 --cluster first:6379")
+        assert found[part].command == f"python -m tfhealth.run {part} --run mine"
+    assert "--workers" not in found["part3"].arguments
 
 
 def test_memory_mapped_rows_reach_another_process_as_the_name_of_their_file(tmp_path):

@@ -48,7 +48,8 @@ class SearchOracle(BayesianOptimizationOracle):
         random = state["random_state"]
         random["state"]["key"] = np.array(random["state"]["key"], np.uint32)
         self._random_state.set_state(random)
-        self.trials = dict(sorted(self.trials.items()))  # as they were given out; they are read in any order
+        # In the order they were given out, which KerasTuner does not keep; without one it was killed while giving out.
+        self.trials = {trial_id: self.trials[trial_id] for trial_id in self.start_order}
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,6 @@ class Workers:
         if not self._needs_ray:
             yield None
             return
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")  # read when Ray is imported
         import ray
 
         with tempfile.TemporaryDirectory(prefix="tfhealth-", ignore_cleanup_errors=True) as folder:
