@@ -35,6 +35,8 @@ class GridOracle(GridSearchOracle):
 
     def set_state(self, state):
         super().set_state(state)
+        # Without one that KerasTuner was killed while giving out: its pair is given out again.
+        self.trials = {trial_id: self.trials[trial_id] for trial_id in self.start_order}
         previous = None
         for trial_id in self.start_order:  # the grid has one order, and trials started in it
             self._ordered_ids.insert(trial_id, previous)
