@@ -17,8 +17,8 @@ slow: $(VENV)/installed
 	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/installed
-	$(BIN)/ruff check tfhealth tests notebooks
-	$(BIN)/ruff format --check tfhealth tests notebooks
+	$(BIN)/ruff check tfhealth tests notebooks benchmarks
+	$(BIN)/ruff format --check tfhealth tests notebooks benchmarks
 
 bench: $(VENV)/installed
 	$(BIN)/python -m tfhealth.run bench

@@ -28,6 +28,7 @@ TINY = replace(
     dropouts=(0.1, 0.3),
     l2s=(1e-5,),
     grid_epochs=1,
+    finalists=2,
     probe=replace(SHORT, epochs=1),
     probe_width=8,
     probe_steps=20,
@@ -94,10 +95,11 @@ def test_grid_table_holds_every_setting_of_both_families(finished):
     }
 
 
-def test_final_models_have_the_best_setting_of_their_grid_and_a_file_that_loads(finished):
+def test_final_models_are_the_best_finalist_and_have_a_file_that_loads(finished):
     found = findings(finished)["values"]
     for family in ("lstm", "transformer"):
-        rows = [row for row in found["grid"]["rows"] if row["family"] == family]
+        rows = [row for row in found["grid"]["finalists"] if row["family"] == family]
+        assert {row["dropout"] for row in rows} == {0.1, 0.3}
         best = min(rows, key=lambda row: row["validation_log_loss"])
         model = found["models"][family]
         assert (model["dropout"], model["early_stopping"]) == (best["dropout"], best["early_stopping"])

@@ -64,7 +64,7 @@ VALUES = {
         "far_share": 0.384,
         "far_distance": 32,
     },
-    "grid": {"trials": 36},
+    "grid": {"trials": 36, "finalists": [{}] * 6},
 }
 
 

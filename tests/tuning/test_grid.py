@@ -33,8 +33,15 @@ def test_every_pair_is_tried_once_with_and_once_without_early_stopping(tmp_path)
 
 
 def test_best_is_the_setting_with_the_lowest_validation_loss(tmp_path):
-    best = run_grid(tmp_path).best
+    best = run_grid(tmp_path).ranked[0]
     assert (best.dropout, best.l2, best.early_stopping) == (0.3, 1e-5, True)
+
+
+def test_finalists_are_the_best_setting_of_each_of_the_best_rates(tmp_path):
+    finalists = run_grid(tmp_path).finalists(9)
+    assert [(config.dropout, config.l2) for config in finalists[:1]] == [(0.3, 1e-5)]
+    assert {(config.dropout, config.l2) for config in finalists} == {(rate, 1e-5) for rate in DROPOUTS}
+    assert run_grid(tmp_path).finalists(1) == finalists[:1]
 
 
 def test_unstopped_run_goes_on_from_the_stopped_one_of_its_pair(tmp_path):

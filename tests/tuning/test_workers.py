@@ -64,8 +64,8 @@ def test_three_workers_find_what_one_process_finds(tmp_path, run):
     with ThreadPoolExecutor(3) as pool:
         found = run(tmp_path / "three", pool=pool)
     alone = run(tmp_path / "one")
-    assert found.rows == alone.rows
-    assert found.best == alone.best
+    assert len(found.rows) in (8, 12)
+    assert found == alone
 
 
 def test_no_worker_waits_while_pairs_of_the_grid_are_left(tmp_path):

@@ -1,5 +1,6 @@
 """Part 1, medical text: load, tune LSTM and Transformer, train, probe their gradients, evaluate, attend, report."""
 
+import shutil
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
@@ -26,8 +27,8 @@ from tfhealth.data.tokens import (
 )
 from tfhealth.models.encoder import Encoder, frozen_part, joined, load_encoder, trained_part
 from tfhealth.models.text import BUILDERS
-from tfhealth.parts.part1_findings import Found, collect_drawings, collect_values, log_report
-from tfhealth.paths import Workspace, keep_settings
+from tfhealth.parts.part1_findings import Finals, Found, collect_drawings, collect_values, log_report
+from tfhealth.paths import Workspace, atomic_folder, keep_settings
 from tfhealth.report import part1 as report
 from tfhealth.training.baseline import fit_baseline
 from tfhealth.training.evaluate import Evaluation, evaluate
@@ -36,9 +37,9 @@ from tfhealth.training.probes import Probe, long_texts, probe
 from tfhealth.training.record import TrainingRun
 from tfhealth.training.states import keep_states
 from tfhealth.training.tracking import write_hparams
-from tfhealth.tuning.grid import Grid, search_grid
-from tfhealth.tuning.trials import OBJECTIVE
-from tfhealth.tuning.workers import Workers
+from tfhealth.tuning.grid import Grid, grid_row, search_grid
+from tfhealth.tuning.trials import OBJECTIVE, Trial
+from tfhealth.tuning.workers import Workers, train_each
 
 FAMILIES = ("lstm", "transformer")
 SHAPES = {"lstm": ("skip",), "transformer": ("num_layers", "num_heads", "context")}  # beside the width
@@ -114,6 +115,16 @@ class Part1:
             **more,
         )
 
+    def keep_as(self, family: str, name: str) -> TrainingRun:
+        """Copies the finished run `name` and its curves to where the family's run is looked for, and returns it."""
+        for place in (self.workspace.logs, self.workspace.exports):  # the seal, run.json, last
+            if not (kept := place("part1") / family).exists():
+                with atomic_folder(kept) as temporary:
+                    shutil.copytree(place("part1", name), temporary, dirs_exist_ok=True)
+        found = replace(TrainingRun.load(self.workspace.exports("part1", family), "the same command"), name=family)
+        found.save(found.model_path.parent)
+        return found
+
 
 def run(
     workspace: Workspace,
@@ -131,7 +142,7 @@ def run(
     Args:
         encoder: a pretrained encoder to train as well, see models.encoder.load_encoder; None: none.
         show_text: let figures show texts that are not public.
-        workers: who trains the grids; None: this process.
+        workers: who trains the grids and their finalists; None: this process.
     """
     config = PART1[profile]
     options = replace(options, notes_size=config.notes_size, seed=seed)
@@ -147,7 +158,8 @@ def run(
     baseline = fit_baseline(part.texts, workspace.exports("part1", "baseline"))
     with (workers or Workers()).pool() as pool:
         grids = {family: grid_stage(part, family, pool) for family in FAMILIES}
-    runs = {family: final_stage(part, family, grids[family]) for family in FAMILIES}
+        finals = {family: final_stage(part, family, grids[family], pool) for family in FAMILIES}
+    runs = {family: final.run for family, final in finals.items()}
     probes = {name: probe_stage(part, name) for name in PROBES}
     models = {family: keras.saving.load_model(run.model_path, compile=False) for family, run in runs.items()}
     feed = TextFeed(part.bundle.num_classes)
@@ -156,7 +168,7 @@ def run(
         runs["pretrained"], models["pretrained"], evaluations["pretrained"] = encoder_stage(part)
 
     say("Writing findings, figures and TensorBoard pictures")
-    found = Found(baseline, grids, runs, probes, models, evaluations)
+    found = Found(baseline, grids, finals, runs, probes, models, evaluations)
     values = collect_values(part, found)
     drawn = collect_drawings(part, found, shown=may_be_shown(text) or show_text)
     findings = report.write(folder, part.bundle, values, drawn)
@@ -203,12 +215,26 @@ def grid_stage(part: Part1, family: str, pool: Executor | None) -> Grid:
     return search_grid(base, part.config.dropouts, part.config.l2s, train_one, folder, pool=pool)
 
 
-def final_stage(part: Part1, family: str, grid: Grid) -> TrainingRun:
-    """Trains a family with the setting that its grid found, for all its epochs."""
-    best = {name: getattr(grid.best, name) for name in ("dropout", "l2", "early_stopping")}
-    training = replace(getattr(part.config, family).training, **best)
-    splits = part.bundle.train, part.bundle.validation
-    return part.train(family, partial(part.build, family), training, splits, gradients=True)
+def final_stage(part: Part1, family: str, grid: Grid, pool: Executor | None) -> Finals:
+    """Trains the finalists of a family's grid for all epochs; the lowest validation loss becomes the family's run."""
+    bare = replace(part, encoder=None)  # as in grid_stage
+
+    def train_whole(name: str, training: TextTraining) -> TrainingRun:
+        splits = bare.bundle.train, bare.bundle.validation
+        return bare.train(name, partial(bare.build, family), training, splits, gradients=True)
+
+    trainings = []
+    for best in grid.finalists(part.config.finalists):
+        setting = {name: getattr(best, name) for name in ("dropout", "l2", "early_stopping")}
+        training = replace(getattr(part.config, family).training, **setting)
+        trainings.append((f"finalists/{family}/dropout_{best.dropout}", training))
+    runs = train_each(pool, train_whole, trainings, f"{family} finalists")
+    trials = [
+        Trial(name, {"dropout": training.dropout, "l2": training.l2}, training, run)
+        for (name, training), run in zip(trainings, runs, strict=True)
+    ]
+    chosen = min(trials, key=lambda trial: trial.run.metrics[OBJECTIVE])
+    return Finals([grid_row(trial) for trial in trials], part.keep_as(family, chosen.name))
 
 
 def probe_stage(part: Part1, name: str) -> Probe:

@@ -33,11 +33,20 @@ COMPARED = ("lstm", "transformer")
 
 
 @dataclass(frozen=True)
+class Finals:
+    """The finalists of a family's grid, trained to the end: their rows as in Grid, and the run of the chosen one."""
+
+    rows: list[dict]
+    run: TrainingRun
+
+
+@dataclass(frozen=True)
 class Found:
     """What the stages found; by family, where it is a mapping ("lstm", "transformer", perhaps "pretrained")."""
 
     baseline: Baseline
     grids: Mapping[str, Grid]
+    finals: Mapping[str, Finals]
     runs: Mapping[str, TrainingRun]
     probes: Mapping[str, Probe]
     models: Mapping[str, keras.Model]
@@ -58,7 +67,10 @@ def collect_values(part, found: Found) -> dict:
     paired = mcnemar(lstm.y_true, lstm.y_pred, transformer.y_pred)
     words = [len(text.split()) for text in part.texts.train.x.take(slice(None))]
     long = token_counts(part.tokenizer, part.texts.train.x.take(slice(None))) > part.sequence_length
-    rows = [{"family": family, **row} for family, grid in found.grids.items() for row in grid.rows]
+    rows, finalists = (
+        [{"family": family, **row} for family, table in tables.items() for row in table.rows]
+        for tables in (found.grids, found.finals)
+    )
     attended = sample_of(part.bundle.test, part.config.attention_texts, part.seed).x.take(slice(None))
     return {
         "data": data_values(part.bundle)
@@ -77,7 +89,7 @@ def collect_values(part, found: Found) -> dict:
             "transformer_only": paired["second_only"],
             "p_value": paired["p_value"],
         },
-        "grid": {"trials": len(rows), "rows": rows},
+        "grid": {"trials": len(rows), "rows": rows, "finalists": finalists},
         "vanishing": {name: probe.ratios() for name, probe in found.probes.items()},
         "vanishing_steps": part.probe_steps,
         "attention": reach_summary(attention_reach(found.models["transformer"], attended)),

@@ -68,6 +68,7 @@ def _tables(values: Mapping[str, Any]) -> dict[str, Sequence[Mapping[str, Any]]]
     return {
         "comparison": comparison_rows(values),
         "regularization": values["grid"]["rows"],
+        "finalists": values["grid"]["finalists"],
         "gradients": gradients,
         "classes": classes,
     }

@@ -235,7 +235,7 @@ def _overfitting(values, outcome: str) -> str:
         kind = "alike" if abs(more) < ALIKE else "transformer" if more > 0 else "lstm"
     return (
         f"Training minus validation accuracy was {_gap(lstm)} for the LSTM and {_gap(transformer)} for the "
-        f"Transformer, after {values['grid']['trials']} grid trials: "
+        f"Transformer, after {values['grid']['trials']} grid trials and {len(values['grid']['finalists'])} finalists: "
         f"{OVERFITTINGS[kind][outcome].format(train=values['data']['train'])}."
     )
 

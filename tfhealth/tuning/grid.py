@@ -51,11 +51,22 @@ class Grid:
     Attributes:
         rows: two per trial, early stopping on and off: trial, dropout, l2, early_stopping, scores, gap (train less
             validation accuracy), epochs (trained), best_epoch (whose weights were kept), seconds.
-        best: the config with the lowest validation loss of all rows.
+        ranked: the configs of the rows, lowest validation loss first.
     """
 
     rows: list[dict[str, Any]]
-    best: TrainingConfig
+    ranked: list[TrainingConfig]
+
+    def finalists(self, number: int) -> list[TrainingConfig]:
+        """Returns the best config of each dropout rate, of the `number` best rates.
+
+        Short trials favour weak dropout, which learns faster and overfits later; so several rates have to be trained to
+        the end before one is chosen, as in successive halving (Jamieson and Talwalkar 2016, arXiv:1502.07943).
+        """
+        by_rate: dict[float, TrainingConfig] = {}
+        for config in self.ranked:
+            by_rate.setdefault(config.dropout, config)
+        return list(by_rate.values())[:number]
 
 
 def search_grid(
@@ -98,11 +109,12 @@ def search_grid(
     tried = []
     for trial, config, run in zip(trials, configs, unstopped, strict=True):
         tried += [trial, replace(trial, config=config, run=run)]
-    best = min(tried, key=lambda trial: trial.run.metrics[OBJECTIVE])
-    return Grid([_row(trial) for trial in tried], best.config)
+    ranked = sorted(tried, key=lambda trial: trial.run.metrics[OBJECTIVE])
+    return Grid([grid_row(trial) for trial in tried], [trial.config for trial in ranked])
 
 
-def _row(trial: Trial) -> dict[str, Any]:
+def grid_row(trial: Trial) -> dict[str, Any]:
+    """Returns a trial as a row of the table; see Grid."""
     metrics = trial.run.metrics
     return {
         **trial_row(trial, SCORES),
