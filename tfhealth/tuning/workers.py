@@ -95,16 +95,14 @@ class RayPool(Executor):
         if not places.wait(SECONDS_TO_WAIT):
             raise UserError(f"the cluster has {count} times {share} cores, but others use them: wait, or ask for fewer")
         threads = {name: os.environ.get(name, str(share)) for name in THREADS}
-        self._remote, self._settings = (
-            ray.remote(_train_here),
-            {
-                "num_cpus": share,
-                "num_gpus": 1 if gpus else 0,
-                "scheduling_strategy": PlacementGroupSchedulingStrategy(places),
-                "max_retries": RESTARTS,
-                "runtime_env": {"env_vars": threads | OTHER_SETTINGS},
-            },
-        )
+        self._remote = ray.remote(_train_here)
+        self._settings = {
+            "num_cpus": share,
+            "num_gpus": 1 if gpus else 0,
+            "scheduling_strategy": PlacementGroupSchedulingStrategy(places),
+            "max_retries": RESTARTS,
+            "runtime_env": {"env_vars": threads | OTHER_SETTINGS},
+        }
         self._sent = {}  # function -> where Ray keeps it, with the data that it carries
 
     def submit(self, function: TrainNamed, name: str, *more) -> Future:
