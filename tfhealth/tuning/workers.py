@@ -147,7 +147,7 @@ def train_each(
 
 
 def _start_ray(count: int, folder: str) -> None:
-    """Starts Ray for this command alone, its sockets and logs in a folder of this user (its own is open to all)."""
+    """Starts Ray for this command alone, with its sockets and logs in a private folder."""
     import ray
 
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -157,7 +157,7 @@ def _start_ray(count: int, folder: str) -> None:
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,
-        _temp_dir=folder,
+        _temp_dir=f"{folder}/ray",  # Ray opens this one to all, but not the private one around it
     )
 
 
