@@ -41,6 +41,7 @@ OWNERS = {
     "onnxruntime": ("compression/conversion.py", "compression/runtime.py", "compression/timing.py"),
     "ai_edge_litert": ("compression/runtime.py", "compression/timing.py", "compression/predict_image.py"),
     "keras_tuner": ("tuning/",),
+    "ray": ("tuning/workers.py",),
     "fairlearn": ("audit/fairness.py", "audit/mitigation.py"),
     "matplotlib": ("report/",),
     "typst": ("report/pdf.py",),

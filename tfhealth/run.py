@@ -45,7 +45,14 @@ def _blocked(error: OSError) -> str:
     return f"{place} cannot be read or written ({error.strerror}): mend that, and the same command goes on from there"
 
 
+def _workers(options: argparse.Namespace):
+    from tfhealth.tuning.workers import Workers
+
+    return Workers(options.workers, options.cluster)
+
+
 def part1(options: argparse.Namespace) -> int:
+    workers = _workers(options)
     start_tensorflow(options.debug)
     from tfhealth.parts import part1 as part
 
@@ -58,11 +65,13 @@ def part1(options: argparse.Namespace) -> int:
             seed=options.seed,
             encoder=options.encoder,
             show_text=options.show_text,
+            workers=workers,
         )
     return 0
 
 
 def part2(options: argparse.Namespace) -> int:
+    workers = _workers(options)
     start_tensorflow(options.debug)
     from tfhealth.parts import part2 as part
 
@@ -73,6 +82,7 @@ def part2(options: argparse.Namespace) -> int:
             options=image_options(options, phantom_bias=options.phantom_bias),
             profile=options.profile,
             seed=options.seed,
+            workers=workers,
         )
     return 0
 
@@ -119,6 +129,7 @@ def part5(options: argparse.Namespace) -> int:
 def all_(options: argparse.Namespace) -> int:
     from tfhealth.parts import everything
 
+    _workers(options)  # what is missing for them is said once, before anything is started
     with workspace(options, f"{options.text}-{options.image}") as place:
         return everything.run(place, steps(options, place.run))
 
