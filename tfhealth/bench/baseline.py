@@ -37,7 +37,7 @@ def read_baseline(path: Path) -> Baseline | None:
     return Baseline(**read_json(path, REMADE_BY)) if path.exists() else None
 
 
-def write_baseline(path: Path, ratios: Sequence[Ratio], load: float, kept: Mapping[str, Mapping] | None = None) -> None:
+def write_baseline(path: Path, ratios: Sequence[Ratio], load: float, kept: Mapping[str, Mapping]) -> None:
     """Writes the ratios.
 
     Args:
@@ -46,7 +46,7 @@ def write_baseline(path: Path, ratios: Sequence[Ratio], load: float, kept: Mappi
     """
     rows = {row.name: {"ratio": row.ratio, "low": row.low, "high": row.high} for row in ratios}
     rounded = {name: {key: float(f"{value:.4g}") for key, value in row.items()} for name, row in rows.items()}
-    found = {"machine": machine(), "versions": versions(), "load": round(load, 2), "ratios": {**(kept or {}), **rounded}}
+    found = {"machine": machine(), "versions": versions(), "load": round(load, 2), "ratios": {**kept, **rounded}}
     write_json(path, found)
 
 

@@ -31,9 +31,7 @@ def measure_latency(scratch: Path) -> list[Ratio]:
     capacity, side = config.capacities[-1], config.image_size
     rows = np.random.default_rng(0).integers(0, 256, (EXAMPLES, side, side, 3)).astype(np.float32)
     normalised = {"pixel_statistics": ([128.0] * 3, [74.0] * 3)}
-    model = BUILDERS[capacity.builder](
-        (side, side, 3), CLASSES, width=capacity.width, stem=capacity.stem, **normalised
-    )
+    model = BUILDERS[capacity.builder]((side, side, 3), CLASSES, width=capacity.width, stem=capacity.stem, **normalised)
     save_for_conversion(model, scratch / "saved", rows[0])
     about = about_images(CARD, model=capacity.name, technique="bench", image_shape=rows.shape[1:], **normalised)
     wanted = [Conversion(name, "tflite", scratch / "saved", name, about) for name in PRECISIONS]
