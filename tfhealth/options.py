@@ -190,10 +190,7 @@ COMMANDS = {
     ),
     "verify": ("compares a run's files with its manifest.json", (_add_name_of_run,)),
     "data": ("what each data set is, its licence, and whether it is here", (_add_data_options,)),
-    "bench": (
-        "costs of this package against going without it; 1 if one grew by more than 20 %%",
-        (_add_bench_options,),
-    ),
+    "bench": ("what this package costs, beside going without it, and whether that grew", (_add_bench_options,)),
 }
 
 
