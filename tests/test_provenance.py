@@ -29,3 +29,17 @@ def test_start_that_fails_is_recorded_as_unfinished(tmp_path):
 
 def test_part_without_a_record_has_none(tmp_path):
     assert read_record(tmp_path, "part1") is None
+
+
+def test_part_that_was_begun_without_determinism_is_not_finished_with_it(tmp_path):
+    """Its record would say of old stages what is true of the new ones only."""
+    with recorded(tmp_path, "part2", "tfhealth.run part2", 0):
+        pass
+    with pytest.raises(UserError, match="begun without --deterministic"):
+        with recorded(tmp_path, "part2", "tfhealth.run part2 --deterministic", 0):
+            pass
+    with recorded(tmp_path, "part3", "tfhealth.run part3 --deterministic", 0):
+        pass
+    with recorded(tmp_path, "part3", "tfhealth.run part3 --deterministic", 0):
+        pass
+    assert read_record(tmp_path, "part3").starts == 2

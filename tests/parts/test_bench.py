@@ -49,6 +49,13 @@ def test_writing_a_part_of_the_baseline_keeps_the_rest_and_writing_all_keeps_not
     assert list(baseline.read_baseline(tmp_path / "baseline.json").ratios) == ["a / c"]
 
 
+def test_row_that_is_no_longer_measured_is_named(measured, tmp_path, capsys):
+    start(tmp_path, "--write-baseline")
+    bench.MEASUREMENTS.pop("b")
+    start(tmp_path)
+    assert "no longer measured: b / c" in capsys.readouterr().err
+
+
 def test_unknown_measurement_is_named_with_those_there_are(measured, tmp_path, capsys):
     assert start(tmp_path, "--only", "a,z") == 2
     assert "--only z: choose from a, b" in capsys.readouterr().err

@@ -52,6 +52,9 @@ def run(root: Path, *, only: str | None = None, write_baseline: bool = False) ->
         committed.write_baseline(path, rows, load, kept)
         known = committed.read_baseline(path)
     print("\n".join(lines(rows, known)))
+    gone = set(known.ratios if known and only is None else ()) - {row.name for row in rows}
+    if gone:
+        say(f"In the baseline, but no longer measured: {', '.join(sorted(gone))}")
     verdicts = [committed.judge(row, known) for row in rows]
     folder = root / "exports" / "bench"
     write_csv(
