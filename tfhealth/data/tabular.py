@@ -22,7 +22,7 @@ FEW = 10  # different numbers in training; no more are categories, so that no va
 RARE = 5  # training records; a category of fewer points at someone, and is pooled
 POOL = "other (rare)"
 MOST_CATEGORIES = 50  # of a column or of the label; more are names, numbers of records, or texts
-MARK = "synthetic"  # the column that marks records as made up
+MARK = "synthetic"  # keyword of a PNG text chunk, name of a CSV column: what follows was made by a model
 
 BREAST_CANCER = DatasetCard(
     name="breast_cancer",
@@ -30,7 +30,7 @@ BREAST_CANCER = DatasetCard(
     modality="table",
     class_names=("malignant", "benign"),
     licence="CC BY 4.0",
-    citation="Street, Wolberg, Mangasarian 1993, Nuclear feature extraction for breast tumor diagnosis; as in scikit-learn",
+    citation="Street, Wolberg, Mangasarian 1993, Nuclear feature extraction for breast tumor diagnosis, SPIE 1905",
     url="https://archive.ics.uci.edu/dataset/17/breast+cancer+wisconsin+diagnostic",
     group_unit="patient",
     positive_classes=("malignant",),

@@ -1,8 +1,8 @@
 """A VAE of records with numbers and categories that is told the class, as two functions: encoder and decoder.
 
-The layers are those of TVAE (Xu et al. 2019, "Modeling Tabular Data using Conditional GAN", arXiv:1907.00503, sec. 4.4):
-two hidden ones each side; the decoder's heads are the means of Gaussians and the logits of softmaxes. Told the class as
-in Sohn et al. 2015 (see models.vae, whose `kl_by_dimension` serves here too).
+The layers are those of TVAE (Xu et al. 2019, "Modeling Tabular Data using Conditional GAN", arXiv:1907.00503, sec.
+4.4): two hidden ones each side; the decoder's heads are the means of Gaussians and the logits of softmaxes. Told the
+class as in Sohn et al. 2015 (see models.vae, whose `kl_by_dimension` serves here too).
 """
 
 import keras
