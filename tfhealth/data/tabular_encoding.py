@@ -19,7 +19,7 @@ from tfhealth.data.tabular import Column
 QUANTILES = 100  # of each column; made numbers lie between them, so all but the two ends are nobody's in particular
 LARGEST_SCORE = 3.0  # standard deviations; scikit-learn sets the ends at 5.2
 GRID = 64  # different numbers; a column with no more (ages in steps of five) gets no others
-DECIMALS = 6  # the most that are looked for
+DECIMALS = 8  # the most that are looked for
 
 
 @dataclass(frozen=True)

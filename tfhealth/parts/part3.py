@@ -19,7 +19,7 @@ from tfhealth.config_part3 import PART3
 from tfhealth.console import say
 from tfhealth.data.image_source import ImageOptions
 from tfhealth.data.synthetic_files import write_synthetic_images
-from tfhealth.data.tabular import RecordOptions
+from tfhealth.data.tabular import RecordOptions, load_records
 from tfhealth.parts import part3_findings as findings
 from tfhealth.parts.part3_judging import Made, Yardstick, make
 from tfhealth.parts.part3_sources import Judge, Part3
@@ -53,6 +53,7 @@ def run(
         records: the table that synthetic records are made of, see data.tabular; a csv's columns are named in `options`.
     """
     say(f"Part 3: {image}, {model.upper()}, profile {profile}, seed {seed}")
+    table = load_records(records, record_options(options, seed))
     part = load_stage(workspace, image, options, profile, seed, model)
     guide = guide_stage(part)
     runs = training_stage(part, guide)
@@ -60,7 +61,7 @@ def run(
     say("Making and judging synthetic images")
     made = synthesis_stage(part, runs, guide, yardstick)
     files_stage(part, made[0])
-    tabular, drawn_records = run_tabular(part, records, record_options(options, seed), profile)
+    tabular, drawn_records = run_tabular(part, table, profile)
     values = findings.collect(part, yardstick, made) | {"records": tabular}
     say("Training classifiers with, on and without synthetic images")
     values["usefulness"] = usefulness(part, made[0])

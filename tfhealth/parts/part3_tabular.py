@@ -16,7 +16,7 @@ from tfhealth.config_part3 import TABULAR, TabularConfig
 from tfhealth.console import say
 from tfhealth.data.dataset import Split
 from tfhealth.data.synthetic_files import write_synthetic_records
-from tfhealth.data.tabular import RecordOptions, Records, load_records
+from tfhealth.data.tabular import Records
 from tfhealth.data.tabular_encoding import Encoding
 from tfhealth.parts.part3_findings import training_values
 from tfhealth.parts.part3_judging import CALLINGS, NEIGHBOURS, flat, privacy_values
@@ -54,20 +54,19 @@ class MadeRecords:
     x: np.ndarray
 
 
-def run_tabular(part: Part3, name: str, options: RecordOptions, profile: str) -> tuple[dict, dict]:
+def run_tabular(part: Part3, records: Records, profile: str) -> tuple[dict, dict]:
     """Writes synthetic/records.csv; returns what findings.json holds of it, and what only the figures need.
 
     Args:
         part: its folder, logs and seed.
-        name, options: as load_records takes them.
+        records: the real ones.
     """
-    say(f"Synthetic records: {name}")
-    config, records = TABULAR[profile], load_records(name, options)
-    folder, train = part.folder / "records", records.bundle.train
+    say(f"Making and judging synthetic records: {records.bundle.card.name}")
+    config, folder, train = TABULAR[profile], part.folder / "records", records.bundle.train
     content = hashlib.sha256(b"".join(_values(split).tobytes() for split in (train, records.bundle.test)))
     keep_settings(
         folder / "settings.json",
-        {"records": name, "config": asdict(config), "seed": part.seed, "data": content.hexdigest()},
+        {"records": records.bundle.card.name, "config": asdict(config), "seed": part.seed, "data": content.hexdigest()},
     )
     made = [make_records(part, records, config, folder, seed) for seed in range(part.seed, part.seed + config.seeds)]
     write_synthetic_records(part.folder / "synthetic" / "records.csv", records, made[0].x, train.y)
