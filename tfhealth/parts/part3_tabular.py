@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import keras
@@ -85,7 +85,7 @@ def run_tabular(part: Part3, records: Records, profile: str) -> tuple[dict, dict
     }
     worst = sorted(range(len(columns)), key=lambda place: -columns[place]["distance"])[:DRAWN]
     drawn = {
-        "histories": {"records": made[0].run.history},
+        "histories": {"tabular VAE": made[0].run.history},
         "columns": [_drawn_column(records, made[0].x, place) for place in sorted(worst)],
     }
     return values, drawn
@@ -93,10 +93,9 @@ def run_tabular(part: Part3, records: Records, profile: str) -> tuple[dict, dict
 
 def make_records(part: Part3, records: Records, config: TabularConfig, folder: Path, seed: int) -> MadeRecords:
     """Trains a generator with a seed, or loads it, and lets it make as many records as there are in training."""
-    name = f"vae_{seed}"
-    run = train_tabular_vae(
-        f"records {name}", records, config.vae, seed=seed, folder=folder / name, log_dir=part.logs(f"records_{name}")
-    )
+    name, log_dir = f"vae_{seed}", part.logs(f"records_vae_{seed}")
+    vae = replace(config.vae, batch_size=max(config.vae.batch_size, len(records.bundle.train) // config.batches))
+    run = train_tabular_vae(f"records {name}", records, vae, seed=seed, folder=folder / name, log_dir=log_dir)
     parts = {
         path.stem: keras.saving.load_model(path, compile=False) for path in sorted((folder / name).glob("*.keras"))
     }

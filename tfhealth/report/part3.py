@@ -144,12 +144,12 @@ def _record_figures(folder: Path, values: Mapping[str, Any], drawn: Mapping[str,
         ),
         "records_attacks": lambda path: figures.before_after(
             [
-                {"name": row["secret"] or row["attack"], **{s: _triple(row, s) for s in ("success", "control", "risk")}}
+                {"name": row["secret"] or row["attack"], **{s: _triple(row, s) for s in ("success", "control")}}
                 for row in attacks
             ],
-            ["success", "control", "risk"],
+            ["success", "control"],
             path,
-            "Attacks on people trained on (success) and on others (control), and the risk between, 95 % intervals",
+            "Guessing an attribute, singling out: people trained on (success), others (control)",
         ),
     }
     for name, function in draw.items():
