@@ -28,6 +28,7 @@ ROOMS = (
     "compression",
     "audit",
     "report",
+    "bench",
     "parts",
     "options",
     "run",

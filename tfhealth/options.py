@@ -40,6 +40,7 @@ def parser(commands: Sequence[Callable[[argparse.Namespace], int]]) -> argparse.
 def _add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--profile", choices=("quick", "full"), default="quick", help="minutes, or the best result")
     command.add_argument("--seed", type=int, default=0, help="of split, weights and search (default %(default)s)")
+    command.add_argument("--deterministic", action="store_true", help="the same bits each time, a little slower")
     command.add_argument("--run", help="name of the run (default: <data set>-<profile>-seed<N>)")
     command.add_argument("--workdir", type=Path, default=Path(), help="outputs go to WORKDIR/{exports,logs,tuners}/RUN")
 
@@ -115,6 +116,8 @@ def _add_data_options(command: argparse.ArgumentParser) -> None:
 
 def _add_bench_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--workdir", type=Path, default=Path(), help="results go to WORKDIR/exports/bench")
+    command.add_argument("--only", metavar="NAMES", help="measure these, separated by commas (default: all)")
+    command.add_argument("--write-baseline", action="store_true", help="into benchmarks/baseline.json, to compare with")
 
 
 def _limit(text: str) -> float:
@@ -191,7 +194,7 @@ COMMANDS = {
     ),
     "verify": ("compares a run's files with its manifest.json", (_add_name_of_run,)),
     "data": ("what each data set is, its licence, and whether it is here", (_add_data_options,)),
-    "bench": ("speed of the training pipeline against a bare model.fit", (_add_bench_options,)),
+    "bench": ("what this package costs, beside going without it, and whether that grew", (_add_bench_options,)),
 }
 
 
@@ -287,8 +290,7 @@ def model_source(options: argparse.Namespace) -> dict:
     else:
         name = options.text
         data = text_options(options, text_column=options.text_column, notes_bias=options.notes_bias)
-    own = {"profile": options.profile, "seed": options.seed}
-    return {"source": options.source, "name": name, "options": data, **own}
+    return {"source": options.source, "name": name, "options": data, "profile": options.profile, "seed": options.seed}
 
 
 def _table_options(options: argparse.Namespace) -> dict:

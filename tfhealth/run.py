@@ -51,9 +51,13 @@ def _workers(options: argparse.Namespace):
     return Workers(options.workers, options.cluster)
 
 
+def start_part(options: argparse.Namespace) -> None:
+    start_tensorflow(options.debug, options.seed if options.deterministic else None)
+
+
 def part1(options: argparse.Namespace) -> int:
     workers = _workers(options)
-    start_tensorflow(options.debug)
+    start_part(options)
     from tfhealth.parts import part1 as part
 
     with part_workspace(options, options.text) as place:
@@ -72,7 +76,7 @@ def part1(options: argparse.Namespace) -> int:
 
 def part2(options: argparse.Namespace) -> int:
     workers = _workers(options)
-    start_tensorflow(options.debug)
+    start_part(options)
     from tfhealth.parts import part2 as part
 
     with part_workspace(options, options.image) as place:
@@ -88,7 +92,7 @@ def part2(options: argparse.Namespace) -> int:
 
 
 def part3(options: argparse.Namespace) -> int:
-    start_tensorflow(options.debug)
+    start_part(options)
     from tfhealth.parts import part3 as part
 
     with part_workspace(options, options.image, part.FOLDERS[options.model]) as place:
@@ -105,7 +109,7 @@ def part3(options: argparse.Namespace) -> int:
 
 
 def part4(options: argparse.Namespace) -> int:
-    start_tensorflow(options.debug)
+    start_part(options)
     from tfhealth.parts import part4 as part
 
     with part_workspace(options, (source := model_source(options))["name"], part.FOLDERS[options.source]) as place:
@@ -119,7 +123,7 @@ def part4(options: argparse.Namespace) -> int:
 
 
 def part5(options: argparse.Namespace) -> int:
-    start_tensorflow(options.debug)
+    start_part(options)
     from tfhealth.parts import part5 as part
 
     with part_workspace(options, (source := model_source(options))["name"], part.FOLDERS[options.source]) as place:
@@ -172,8 +176,7 @@ def bench(options: argparse.Namespace) -> int:
     start_tensorflow(options.debug)
     from tfhealth.parts import bench as part
 
-    part.run(options.workdir)
-    return 0
+    return part.run(options.workdir, only=options.only, write_baseline=options.write_baseline)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pathlib import Path
 from tfhealth.console import progress_bar
 from tfhealth.errors import UserError
 from tfhealth.provenance import versions
+from tfhealth.startup import DETERMINISTIC
 from tfhealth.training.record import TrainingRun
 
 RESTARTS = 3  # of one training whose worker died; then it is the training that kills it
@@ -101,7 +102,7 @@ class RayPool(Executor):
             "num_gpus": 1 if gpus else 0,
             "scheduling_strategy": PlacementGroupSchedulingStrategy(places),
             "max_retries": RESTARTS,
-            "runtime_env": {"env_vars": threads | OTHER_SETTINGS},
+            "runtime_env": {"env_vars": threads | OTHER_SETTINGS | {DETERMINISTIC: os.environ.get(DETERMINISTIC, "0")}},
         }
         self._sent = {}  # function -> where Ray keeps it, with the data that it carries
 
