@@ -9,6 +9,7 @@ from pathlib import Path
 from tfhealth import __version__
 
 IMAGES = "phantom | ham10000 | medmnist:FLAG | npz:PATH | folder:PATH | csv:PATH | tfds:NAME"
+RECORDS = "breast_cancer | ham10000 | csv:PATH"
 TEXTS = "notes | icd10cm | ohsumed | sms_spam | medquad | mimic3 | csv:PATH | tfds:NAME"
 
 
@@ -84,6 +85,9 @@ def _add_author(command: argparse.ArgumentParser) -> None:
 
 def _add_synthesis_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", choices=("vae", "gan"), default="vae", help="of the images (default %(default)s)")
+    command.add_argument(
+        "--records", default="breast_cancer", metavar="NAME", help=f"patient records: {RECORDS} (default %(default)s)"
+    )
 
 
 def _add_model_options(command: argparse.ArgumentParser) -> None:
@@ -159,7 +163,7 @@ COMMANDS = {
         (_add_run_options, _add_image_options, _add_worker_options),
     ),
     "part3": (
-        "synthetic images: VAE or GAN, judged by the model of part 2",
+        "synthetic images (VAE or GAN, judged by the model of part 2) and patient records",
         (_add_run_options, _add_image_options, _add_synthesis_options),
     ),
     "part4": (

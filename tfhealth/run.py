@@ -103,6 +103,7 @@ def part3(options: argparse.Namespace) -> int:
             profile=options.profile,
             seed=options.seed,
             model=options.model,
+            records=options.records,
         )
     return 0
 

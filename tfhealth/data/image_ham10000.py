@@ -63,14 +63,15 @@ def locate_ham10000(data_dir: Path) -> dict[str, Path]:
 
 
 def _listing(files: Mapping[str, Path], size: int) -> Listing:
-    rows = _metadata(files["metadata"])
+    rows = read_metadata(files["metadata"])
     labels = np.array([HAM10000.card.class_names.index(row["dx"]) for row in rows])
     check_class_groups(labels, np.array([row["lesion_id"] for row in rows]), class_names=HAM10000.card.class_names)
     card = replace(HAM10000.card, notes=HAM10000.card.notes + _count_notes(rows))
     return Listing(card=card, count=len(rows), examples=_examples(rows, files, size), with_masks=True)
 
 
-def _metadata(path: Path) -> list[dict[str, str]]:
+def read_metadata(path: Path) -> list[dict[str, str]]:
+    """Returns one row an image; UserError for a table that is not HAM10000's."""
     rows = table_rows(path, COLUMNS)
     unknown = sorted({row["dx"] for row in rows} - set(HAM10000.card.class_names))
     if unknown:

@@ -1,5 +1,6 @@
-"""Synthetic images as files that say what they are, so that nobody takes them for photographs of patients."""
+"""Synthetic images and records as files that say what they are, so that nobody takes them for those of patients."""
 
+import csv
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,9 +9,9 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from tfhealth.paths import atomic_folder
+from tfhealth.data.tabular import MARK, Records
+from tfhealth.paths import atomic_folder, atomic_path
 
-MARK = "synthetic"  # the keyword of the PNG text chunk
 STATEMENT = "Synthetic image, made by a generative model; it shows no patient. Not for diagnosis."
 
 
@@ -36,6 +37,20 @@ def write_synthetic_images(
             target.mkdir()
             for number, image in enumerate(images[labels == label]):
                 write_marked(target / f"synthetic_{number:05d}.png", image, {**facts, "requested class": name})
+
+
+def write_synthetic_records(path: Path, records: Records, x: np.ndarray, labels: np.ndarray) -> None:
+    """Writes a CSV with a record a row, the first column MARK, "yes" in each; then the label and the columns.
+
+    Args:
+        records: whose columns they have.
+        x: (n, columns) as Records holds them. labels: (n,) class ids.
+    """
+    rows = [{MARK: "yes", **records.words(row, label)} for row, label in zip(x, labels.tolist(), strict=True)]
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def write_marked(path: Path, image: np.ndarray, facts: Mapping[str, str]) -> None:

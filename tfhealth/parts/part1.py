@@ -216,7 +216,7 @@ def grid_stage(part: Part1, family: str, pool: Executor | None) -> Grid:
 
 
 def final_stage(part: Part1, family: str, grid: Grid, pool: Executor | None) -> Finals:
-    """Trains the finalists of a family's grid for all epochs; the lowest validation loss becomes the family's run."""
+    """Trains the finalists of a family's grid for all epochs; the one most accurate on validation is kept."""
     bare = replace(part, encoder=None)  # as in grid_stage
 
     def train_whole(name: str, training: TextTraining) -> TrainingRun:
@@ -233,7 +233,7 @@ def final_stage(part: Part1, family: str, grid: Grid, pool: Executor | None) -> 
         Trial(name, {"dropout": training.dropout, "l2": training.l2}, training, run)
         for (name, training), run in zip(trainings, runs, strict=True)
     ]
-    chosen = min(trials, key=lambda trial: trial.run.metrics[OBJECTIVE])
+    chosen = min(trials, key=lambda t: (-t.run.metrics["validation_accuracy"], t.run.metrics[OBJECTIVE]))
     return Finals([grid_row(trial) for trial in trials], part.keep_as(family, chosen.name))
 
 

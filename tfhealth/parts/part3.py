@@ -1,9 +1,11 @@
 """Part 3, synthetic data: train a VAE or a GAN, make lesions, judge them, put them to use, see what they give away.
 
-What it leaves in exports/<run>/part3/ (with --model gan: part3_gan/):
+The same for patient records, see part3_tabular. What it leaves in exports/<run>/part3/ (with --model gan: part3_gan/):
 
     guide/, vae/, plain/ or gan/, useful/      trainings; a killed one goes on from its last epoch
+    records/vae_<seed>/                        those of the records
     synthetic/images/<class>/*.png, card.md    the synthetic images, each marked in its metadata
+    synthetic/records.csv                      the synthetic records, marked in their first column
     findings.json, tables, figures, analysis.md, challenges.md
 """
 
@@ -17,9 +19,11 @@ from tfhealth.config_part3 import PART3
 from tfhealth.console import say
 from tfhealth.data.image_source import ImageOptions
 from tfhealth.data.synthetic_files import write_synthetic_images
+from tfhealth.data.tabular import RecordOptions, load_records
 from tfhealth.parts import part3_findings as findings
 from tfhealth.parts.part3_judging import Made, Yardstick, make
 from tfhealth.parts.part3_sources import Judge, Part3
+from tfhealth.parts.part3_tabular import run_tabular
 from tfhealth.parts.part3_usefulness import usefulness
 from tfhealth.parts.part4_sources import command_of, load_images
 from tfhealth.paths import Workspace, keep_settings
@@ -32,15 +36,24 @@ FOLDERS = {"vae": "part3", "gan": "part3_gan"}  # one run may hold both
 
 
 def run(
-    workspace: Workspace, *, image: str, options: ImageOptions, profile: str, seed: int, model: str = "vae"
+    workspace: Workspace,
+    *,
+    image: str,
+    options: ImageOptions,
+    profile: str,
+    seed: int,
+    model: str = "vae",
+    records: str = "breast_cancer",
 ) -> Path:
     """Runs the part and returns the folder with findings.json; trainings that are finished are not done again.
 
     Args:
         options: the same that Part 2's model was made with; it judges.
         model: "vae" or "gan".
+        records: the table that synthetic records are made of, see data.tabular; a csv's columns are named in `options`.
     """
     say(f"Part 3: {image}, {model.upper()}, profile {profile}, seed {seed}")
+    table = load_records(records, record_options(options, seed))
     part = load_stage(workspace, image, options, profile, seed, model)
     guide = guide_stage(part)
     runs = training_stage(part, guide)
@@ -48,12 +61,13 @@ def run(
     say("Making and judging synthetic images")
     made = synthesis_stage(part, runs, guide, yardstick)
     files_stage(part, made[0])
-    values = findings.collect(part, yardstick, made)
+    tabular, drawn_records = run_tabular(part, table, profile)
+    values = findings.collect(part, yardstick, made) | {"records": tabular}
     say("Training classifiers with, on and without synthetic images")
     values["usefulness"] = usefulness(part, made[0])
 
     say("Writing findings, figures and TensorBoard pictures")
-    drawn = findings.collect_drawings(part, yardstick, made)
+    drawn = findings.collect_drawings(part, yardstick, made) | {"records": drawn_records}
     found = report.write(part.folder, part.bundle, values, drawn)
     findings.log_report(part, found, made[0])
     say(f"\n{found.text}\n")
@@ -72,6 +86,17 @@ def load_stage(workspace: Workspace, image: str, options, profile: str, seed: in
     )
     source = loaded.sources[0]
     return Part3(workspace, folder, config, seed, model, loaded.bundle, Judge.of(source.model, source.label))
+
+
+def record_options(options: ImageOptions, seed: int) -> RecordOptions:
+    """Returns how the table of records is read: where the images' data lie, by the names of their columns."""
+    return RecordOptions(
+        data_dir=options.data_dir,
+        seed=seed,
+        label_column=options.label_column,
+        group_column=options.group_column,
+        split_column=options.split_column,
+    )
 
 
 def guide_stage(part: Part3) -> keras.Model:

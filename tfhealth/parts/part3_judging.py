@@ -1,13 +1,20 @@
 """Part 3's judgement of a generator: realistic, diverse, plausible, private? Each score beside its yardsticks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import keras
 import numpy as np
 
 from tfhealth.audit.plausibility import class_agreement, compare_distributions, lesion_measurements
-from tfhealth.audit.privacy import closest_record, membership_inference, memorisation_rate, nearest_distance
+from tfhealth.audit.privacy import (
+    ClosestRecord,
+    Memorisation,
+    closest_record,
+    membership_inference,
+    memorisation_rate,
+    nearest_distance,
+)
 from tfhealth.audit.realism import (
     frechet_distance,
     kernel_distance,
@@ -174,6 +181,13 @@ def privacy(part: Part3, made: Made) -> dict:
         "released images": [-_closest_view(views, found) for views in (member_pixels, others)],
         "the model": [_suspicion(part, made, split) for split in (members, test)],
     }
+    return privacy_values(closest, memorised, attacks, settings)
+
+
+def privacy_values(
+    closest: ClosestRecord, memorised: Memorisation, attacks: Mapping[str, Sequence[np.ndarray]], settings: dict
+) -> dict:
+    """Returns what findings.json holds of these; attacks: what the attacker has -> scores of members, of others."""
     return {
         "closest_record": {**asdict(closest), "flagged": closest.flagged},
         "memorisation": {

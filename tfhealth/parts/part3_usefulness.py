@@ -49,10 +49,10 @@ def usefulness(part: Part3, made: Made) -> dict:
         "real_images": count,
         "added": {name: int(n) for name, n in zip(part.bundle.card.class_names, _counts(part, added), strict=True)},
         "balanced_accuracy": {
-            **{name: _summary(draws) for name, draws in scored.items()},
-            "real_on_synthetic": _summary(_scores(part, on_synthetic, synthetic)),
+            **{name: over_seeds(draws) for name, draws in scored.items()},
+            "real_on_synthetic": over_seeds(_scores(part, on_synthetic, synthetic)),
         },
-        "change": {name: _summary(_paired(scored[name], scored["real"])) for name in ("augmented", "synthetic")},
+        "change": {name: over_seeds(paired(scored[name], scored["real"])) for name in ("augmented", "synthetic")},
         "classes": class_rows(part, settings),
     }
 
@@ -101,11 +101,12 @@ def _scores(part: Part3, answers, split: Split) -> list[ScoreDraws]:
     return [balanced_accuracy_draws(split.y, y_pred, split.group_ids, **settings) for y_pred in answers]
 
 
-def _paired(first: list[ScoreDraws], second: list[ScoreDraws]) -> list[ScoreDraws]:
+def paired(first: list[ScoreDraws], second: list[ScoreDraws]) -> list[ScoreDraws]:
+    """Returns first less second, seed by seed and draw by draw."""
     return [ScoreDraws(a.score - b.score, a.draws - b.draws) for a, b in zip(first, second, strict=True)]
 
 
-def _summary(found: list[ScoreDraws]) -> dict:
+def over_seeds(found: list[ScoreDraws]) -> dict:
     """Returns the mean over the seeds, its interval (test groups resampled, seeds too), and each seed's."""
     drawn = np.array([seed.draws for seed in found])  # (seeds, draws)
     chosen = np.random.default_rng(0).integers(len(found), size=drawn.shape)

@@ -95,8 +95,8 @@ def assemble(exports: Path, commands: Mapping[str, str]) -> Report:
     sources, caveats = {}, {}
     for number, findings in found.items():
         if findings:
-            data = findings.values["data"]
-            sources.setdefault(data["name"], _source(data))
+            for data in filter(None, (findings.values["data"], findings.values.get("records", {}).get("data"))):
+                sources.setdefault(data["name"], _source(data))
             for caveat in findings.caveats:
                 caveats[caveat] = (*caveats.get(caveat, ()), number)
     caveats.pop(RESEARCH, None)

@@ -1,14 +1,16 @@
 """Part 3's findings, tables, figures, card and texts, from finished records."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tfhealth.audit.findings import Findings
 from tfhealth.data.dataset import DatasetBundle
 from tfhealth.paths import write_text
-from tfhealth.report import figures, image_figures
+from tfhealth.report import figures, image_figures, records_figures
 from tfhealth.report import synthesis_figures as synthesis
+from tfhealth.report.records_narrative import records_assessment, records_card, records_challenge
 from tfhealth.report.synthesis_card import synthetic_data_card
 from tfhealth.report.synthesis_narrative import assessment, challenges, part3_reflection
 from tfhealth.report.writing import write_findings
@@ -31,19 +33,22 @@ def write(folder: Path, bundle: DatasetBundle, values: Mapping[str, Any], drawn:
         values: everything that was found, ready for findings.json.
         drawn: what only figures need: histories, samples, classes, interpolations, reconstructions.
     """
-    rows = challenges(values)
+    rows = [*challenges(values), records_challenge(values["records"])]
+    notes = (*bundle.card.notes, *values["records"]["data"]["notes"])
     findings = write_findings(
         folder,
         "Part 3: synthetic medical data",
-        bundle,
+        replace(bundle, card=replace(bundle.card, notes=notes)),
         values=values,
         tables={**_tables(values), "challenges": rows},
-        figures=_figures(folder, values, drawn),
+        figures=_figures(folder, values, drawn) | _record_figures(folder, values["records"], drawn["records"]),
         text=part3_reflection(values),
         undefined={},
     )
-    write_text(folder / "challenges.md", _challenges_text(rows, assessment(values)))
-    write_text(folder / "synthetic" / "card.md", synthetic_data_card(values, findings.caveats))
+    told = {"The samples": assessment(values), "The patient records": records_assessment(values["records"])}
+    write_text(folder / "challenges.md", _challenges_text(rows, told))
+    card = synthetic_data_card(values, findings.caveats) + "\n" + records_card(values["records"])
+    write_text(folder / "synthetic" / "card.md", card)
     return findings
 
 
@@ -71,6 +76,14 @@ def _tables(values: Mapping[str, Any]) -> dict[str, Sequence[Mapping[str, Any]]]
             for name, row in values["usefulness"]["balanced_accuracy"].items()
         ],
         "useful_classes": values["usefulness"]["classes"],
+        "records_columns": values["records"]["columns"],
+        "records_realism": values["records"]["realism"],
+        "records_usefulness": [
+            {name: cell for name, cell in row.items() if name != "by_seed"}
+            for row in values["records"]["usefulness"]["roc_auc"]
+        ],
+        "records_membership": values["records"]["privacy"]["membership"],
+        "records_attacks": values["records"]["privacy"]["attacks"],
     }
 
 
@@ -112,13 +125,45 @@ def _figures(folder: Path, values: Mapping[str, Any], drawn: Mapping[str, Any]) 
     return {name: f"{name}.png" for name in draw}
 
 
-def _challenges_text(rows: Sequence[Mapping[str, str]], samples: Sequence[str]) -> str:
+def _record_figures(folder: Path, values: Mapping[str, Any], drawn: Mapping[str, Any]) -> dict[str, str]:
+    """Draws the figures of the synthetic records."""
+    scores = {}  # trained on -> classifier -> triple
+    for row in values["usefulness"]["roc_auc"]:
+        scores.setdefault(row["trained_on"], {})[row["classifier"]] = (row["value"], row["low"], row["high"])
+    attacks = [row for row in values["privacy"]["attacks"] if row["attacks"]]
+    draw = {
+        "records_losses": lambda path: synthesis.loss_curves(
+            drawn["histories"], path, "Patient records: loss by epoch (reconstruction: negative log-likelihood in nats)"
+        ),
+        "records_columns": lambda path: records_figures.distributions(drawn["columns"], path),
+        "records_usefulness": lambda path: figures.before_after(
+            [{"name": f"{kind} records", **triples} for kind, triples in scores.items()],
+            list(values["usefulness"]["change"]),
+            path,
+            "ROC AUC on real test records by what was trained on, 95 % intervals",
+        ),
+        "records_attacks": lambda path: figures.before_after(
+            [
+                {"name": row["secret"] or row["attack"], **{s: _triple(row, s) for s in ("success", "control")}}
+                for row in attacks
+            ],
+            ["success", "control"],
+            path,
+            "Guessing an attribute, singling out: people trained on (success), others (control)",
+        ),
+    }
+    for name, function in draw.items():
+        function(folder / f"{name}.png")
+    return {name: f"{name}.png" for name in draw}
+
+
+def _challenges_text(rows: Sequence[Mapping[str, str]], assessed: Mapping[str, Sequence[str]]) -> str:
     parts = [
         f"## {row['challenge']}\n\n- Seen: {row['seen']}\n- Done: {row['done']}\n- Outcome: {row['outcome']}\n"
         for row in rows
     ]
-    told = "## The samples\n\n" + "\n".join(f"- {sentence}" for sentence in samples) + "\n"
-    return "\n".join(["# Part 3: challenges and strategies, and the samples\n", *parts, told])
+    told = [f"## {name}\n\n" + "\n".join(f"- {s}" for s in sentences) + "\n" for name, sentences in assessed.items()]
+    return "\n".join(["# Part 3: challenges and strategies, and the samples\n", *parts, *told])
 
 
 def _triple(row: Mapping[str, Any], score: str) -> tuple[float, float, float]:

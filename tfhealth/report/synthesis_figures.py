@@ -41,15 +41,15 @@ def samples_and_nearest(images: np.ndarray, nearest: np.ndarray, names: Sequence
             ax.set_title(shortened(name), fontsize=7, pad=2)
 
 
-def loss_curves(histories: Mapping[str, Mapping[str, Sequence[float]]], path: Path) -> None:
+def loss_curves(histories: Mapping[str, Mapping[str, Sequence[float]]], path: Path, title="Loss by epoch") -> None:
     """Draws reconstruction error and KL of each VAE, or both losses of a GAN, by epoch; a column a model.
 
     Args:
         histories: name of the run -> log -> value by epoch; val_<log> is drawn beside <log>.
-        path: the PNG file.
+        path, title: of the PNG file.
     """
     logs = [log for log in CURVES if any(log in history for history in histories.values())]
-    with page(path, 0.5 + 1.75 * len(logs), "Loss by epoch") as figure:
+    with page(path, 0.5 + 1.75 * len(logs), title) as figure:
         panels = figure.subplots(len(logs), len(histories), sharey="row", sharex=True, squeeze=False)
         for (name, history), column in zip(histories.items(), panels.T, strict=True):
             for ax, log in zip(column, logs, strict=True):
@@ -62,7 +62,7 @@ def loss_curves(histories: Mapping[str, Mapping[str, Sequence[float]]], path: Pa
             column[-1].set_xlabel("epoch")
         for ax, log in zip(panels[:, 0], logs, strict=True):
             ax.set_ylabel(CURVES[log])
-        if "reconstruction" in logs:
+        if "reconstruction" in logs and all(min(h["reconstruction"]) > 0 for h in histories.values()):
             panels[0, 0].set_yscale("log")
         legend_below(figure, panels[0, 0])
 

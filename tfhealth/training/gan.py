@@ -11,7 +11,13 @@ from tfhealth.config_part3 import GANTraining
 from tfhealth.data.dataset import DatasetBundle, Split
 from tfhealth.models.gan import discriminator, generator, hinge_losses
 from tfhealth.training.diffaugment import augment
-from tfhealth.training.generative import in_batches, one_hot, start_at_mean_colour, train_generative
+from tfhealth.training.generative import (
+    image_inputs_and_samples,
+    in_batches,
+    one_hot,
+    start_at_mean_colour,
+    train_generative,
+)
 from tfhealth.training.record import TrainingRun
 
 TERMS = ("discriminator_loss", "generator_loss", "real_score", "fake_score")
@@ -76,7 +82,7 @@ def train_gan(
         partial(_build, bundle, config, seed),
         bundle.train,
         config,
-        num_classes=bundle.num_classes,
+        **image_inputs_and_samples(config.latent, bundle.num_classes, seed),
         seed=seed,
         folder=folder,
         log_dir=log_dir,

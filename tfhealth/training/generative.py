@@ -1,8 +1,12 @@
-"""One training of a VAE or a GAN, from fresh models to a TrainingRun; a killed one goes on from its last epoch."""
+"""One training of a VAE or a GAN, of images or of records, from fresh models to a TrainingRun.
+
+A killed training goes on from its last epoch.
+"""
 
 import dataclasses
 import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -12,7 +16,7 @@ from tfhealth.config_part3 import GenerativeTraining
 from tfhealth.console import progress_bar, say
 from tfhealth.data.dataset import Split
 from tfhealth.data.image_pipeline import Augmentation, ImageFeed, pixel_statistics
-from tfhealth.data.pipeline import steps_per_epoch
+from tfhealth.data.pipeline import Feed, steps_per_epoch
 from tfhealth.errors import UserError
 from tfhealth.paths import atomic_path
 from tfhealth.training.averaging import AveragedWeights
@@ -34,7 +38,8 @@ def train_generative(
     split: Split,
     config: GenerativeTraining,
     *,
-    num_classes: int,
+    feed: Feed,
+    draw: Callable[[keras.Model], np.ndarray] | None,
     seed: int,
     folder: Path,
     log_dir: Path,
@@ -46,15 +51,16 @@ def train_generative(
 
     Args:
         name: of the run, shown to the user.
-        build: makes the model, not compiled: a keras.Model with a train_step for (images, one-hot labels), and
-            `parts`, name -> functional model, the last of which makes images of [z, classes]; `callbacks`, put before
+        build: makes the model, not compiled: a keras.Model with a train_step for (examples, one-hot labels), and
+            `parts`, name -> functional model, the last of which makes examples of [z, classes]; `callbacks`, put before
             the others; `watched` and `limits`, see divergence.StopOnDivergence.
         split: the training split.
         config: all hyperparameters; not looked at when `folder` holds a finished run.
-        num_classes: width of the labels.
+        feed: how the split reaches the model.
+        draw: makes a picture of samples of what makes them, for every epoch; None: there is none.
         seed: of weights, order and noise.
         folder: gets <part>.keras, run.json, and state.npz while training goes on.
-        log_dir: gets TensorBoard event files: curves, and samples of each class every epoch.
+        log_dir: gets TensorBoard event files: curves, and the samples.
 
     Raises:
         UserError: the training broke in its first epoch, so there are no good weights.
@@ -71,12 +77,12 @@ def train_generative(
     checkpoint.restore(model)
     diverged = None
     if checkpoint.epochs_done < config.epochs:
-        makers = list(model.parts.values())
-        samples = SampleLogger(log_dir / "samples", _sampler(makers[-1], config.latent, num_classes, seed))
-        callbacks = [*model.callbacks, *_averaging(config, checkpoint), EpochLogger(log_dir), samples]
+        callbacks = [*model.callbacks, *_averaging(config, checkpoint), EpochLogger(log_dir)]
+        if draw is not None:
+            callbacks.append(SampleLogger(log_dir / "samples", partial(draw, list(model.parts.values())[-1])))
         callbacks += [StopOnDivergence(model.limits), stopping, checkpoint]
         try:
-            _fit(name, model, split, config, num_classes, seed, checkpoint.epochs_done, callbacks)
+            _fit(name, model, split, config, feed, seed, checkpoint.epochs_done, callbacks)
         except DivergedError as error:
             diverged = _last_good(name, model, checkpoint, error)
         for part, layers in model.parts.items():
@@ -125,6 +131,19 @@ def one_hot(labels: np.ndarray, num_classes: int) -> np.ndarray:
     return np.eye(num_classes, dtype=np.float32)[labels]
 
 
+def image_inputs_and_samples(latent: int, num_classes: int, seed: int) -> dict:
+    """Returns `feed` and `draw` of `train_generative` for images.
+
+    They are fed in all turns; drawn are the same z of each class, a line each, as the decoder makes them now.
+    """
+    z = np.tile(np.random.default_rng(seed).standard_normal((SAMPLES_LOGGED, latent)), (num_classes, 1))
+    classes = one_hot(np.repeat(np.arange(num_classes), SAMPLES_LOGGED), num_classes)
+    return {
+        "feed": ImageFeed(num_classes, TURNS),
+        "draw": lambda decoder: tiled(make_images(decoder, z, classes), SAMPLES_LOGGED),
+    }
+
+
 def tiled(images: np.ndarray, columns: int) -> np.ndarray:
     """Returns one picture of (n, h, w, 3) images, n a multiple of `columns`."""
     count, height, width, _ = images.shape
@@ -138,27 +157,19 @@ def start_at_mean_colour(decoder: keras.Model, split: Split) -> None:
     decoder.get_layer("colours").bias.assign(np.log(mean / (1 - mean)))
 
 
-def _sampler(decoder: keras.Model, latent: int, num_classes: int, seed: int) -> Callable[[], np.ndarray]:
-    """Returns what draws the same z of each class, a line each, as the decoder makes it now."""
-    z = np.tile(np.random.default_rng(seed).standard_normal((SAMPLES_LOGGED, latent)), (num_classes, 1))
-    classes = one_hot(np.repeat(np.arange(num_classes), SAMPLES_LOGGED), num_classes)
-    return lambda: tiled(make_images(decoder, z, classes), SAMPLES_LOGGED)
-
-
 def _averaging(config: GenerativeTraining, checkpoint: Checkpoint) -> list:
     if not config.weight_average:
         return []
     return [AveragedWeights(lambda epoch: (), resumed=checkpoint.epochs_done > 0)]  # no layer has batch statistics
 
 
-def _fit(name, model, split, config, num_classes, seed, epochs_done, callbacks) -> None:
+def _fit(name, model, split, config, feed, seed, epochs_done, callbacks) -> None:
     steps = steps_per_epoch(split, config.batch_size)
     warmup = min(config.warmup_epochs, max(config.epochs - 1, 0)) * steps
     rates = learning_rates(
         config.learning_rate, steps=config.epochs * steps, warmup_steps=warmup, final_share=config.final_rate
     )
     epochs = range(epochs_done, config.epochs)
-    feed = ImageFeed(num_classes, TURNS)
     batches = feed.training(split, batch_size=config.batch_size, seed=seed, epochs=epochs)
     with progress_bar(name, steps * len(epochs)) as bar:
         advance = keras.callbacks.LambdaCallback(

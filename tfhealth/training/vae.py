@@ -1,5 +1,6 @@
-"""The VAE's training step, its remedies against posterior collapse, and what it makes of a split."""
+"""The VAE's training step, its remedies against posterior collapse, and what one of images makes of a split."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,14 @@ from tfhealth.config_part3 import VAETraining
 from tfhealth.data.dataset import DatasetBundle, Split
 from tfhealth.data.image_pipeline import ImageFeed
 from tfhealth.models.vae import decoder, encoder, kl_by_dimension
-from tfhealth.training.generative import in_batches, make_images, one_hot, start_at_mean_colour, train_generative
+from tfhealth.training.generative import (
+    image_inputs_and_samples,
+    in_batches,
+    make_images,
+    one_hot,
+    start_at_mean_colour,
+    train_generative,
+)
 from tfhealth.training.record import TrainingRun
 
 TERMS = ("loss", "reconstruction", "kl", "feature_distance", "class_loss")
@@ -21,11 +29,12 @@ LARGEST_KL = 1e5  # nats; an image of 64 pixels a side has 1e4 values
 
 
 class VAE(keras.Model):
-    """Encoder and decoder, trained together on (images, one-hot classes).
+    """Encoder and decoder, trained together on (images or records, one-hot classes).
 
     Args:
         parts: "encoder" and "decoder", see models.vae.
         config: the weights of the loss's terms.
+        error: (examples, what the decoder makes of their z) to the reconstruction error, the mean over the batch.
         guide: a classifier, images to logits, whose blocks end in layers named "..._out"; None without its terms.
         validation: measured after each epoch. limit: of the reconstruction error.
         seed: of the noise.
@@ -33,10 +42,10 @@ class VAE(keras.Model):
 
     watched = "val_reconstruction"
 
-    def __init__(self, parts, config: VAETraining, guide, validation: "Validation", limit: float, seed: int):
+    def __init__(self, parts, config: VAETraining, error, guide, validation: "Validation", limit: float, seed: int):
         super().__init__(name="vae")
         self.encoder, self.decoder = parts["encoder"], parts["decoder"]
-        self.parts, self.config = parts, config
+        self.parts, self.config, self.error = parts, config, error
         self.features = None if guide is None else _features(guide)
         self.beta = keras.Variable(0.0, trainable=False, name="beta")
         self.noise = keras.random.SeedGenerator(seed)
@@ -65,7 +74,7 @@ class VAE(keras.Model):
         mean, log_variance = self.encoder([images, classes], training=True)
         z = mean + ops.exp(log_variance / 2) * keras.random.normal(ops.shape(mean), seed=self.noise)
         made = self.decoder([z, classes], training=True)
-        reconstruction = ops.mean(ops.sum(ops.square((images - made) / 255.0), axis=(1, 2, 3))) / 2
+        reconstruction = self.error(images, made)
         kl = ops.mean(kl_by_dimension(mean, log_variance), axis=0)  # (latent,)
         paid = ops.sum(ops.maximum(kl, self.config.free_bits))
         loss = reconstruction + self.beta * paid
@@ -89,22 +98,23 @@ class VAE(keras.Model):
 
 
 class Validation(keras.callbacks.Callback):
-    """Adds val_reconstruction and val_kl to each epoch's logs, as the terms of the same name, with noise of its own."""
+    """Adds val_reconstruction and val_kl to each epoch's logs, as the terms of the same name, with noise of its own.
 
-    def __init__(self, split: Split, num_classes: int, seed: int):
+    Args:
+        encode: the encoder to mean and log variance of the validation examples.
+        error: (decoder, z) to their mean reconstruction error.
+        seed: of the noise.
+    """
+
+    def __init__(self, encode: Callable, error: Callable, seed: int):
         super().__init__()
-        self.split, self.num_classes, self.seed = split, num_classes, seed
+        self.encode, self.error, self.seed = encode, error, seed
 
     def on_epoch_end(self, epoch, logs=None):
-        mean, log_variance = encode(self.model.encoder, self.split, self.num_classes)
+        mean, log_variance = self.encode(self.model.encoder)
         noise = np.random.default_rng((self.seed, epoch)).standard_normal(mean.shape)
-        made = make_images(self.model.decoder, mean + np.exp(log_variance / 2) * noise, self._classes)
-        logs["val_reconstruction"] = float(squared_errors(self.split, made).mean() / 2)
+        logs["val_reconstruction"] = float(self.error(self.model.decoder, mean + np.exp(log_variance / 2) * noise))
         logs["val_kl"] = float(((mean**2 + np.exp(log_variance) - 1 - log_variance) / 2).sum(1).mean())
-
-    @property
-    def _classes(self) -> np.ndarray:
-        return one_hot(self.split.y, self.num_classes)
 
 
 def train_vae(
@@ -129,11 +139,16 @@ def train_vae(
         build,
         bundle.train,
         config,
-        num_classes=bundle.num_classes,
+        **image_inputs_and_samples(config.latent, bundle.num_classes, seed),
         seed=seed,
         folder=folder,
         log_dir=log_dir,
     )
+
+
+def image_error(images, made):
+    """Returns half the squared error of all values in [0, 1], the mean over the batch."""
+    return ops.mean(ops.sum(ops.square((images - made) / 255.0), axis=(1, 2, 3))) / 2
 
 
 def encode(model: keras.Model, split: Split, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -169,8 +184,13 @@ def _build(bundle: DatasetBundle, config: VAETraining, guide: keras.Model | None
     start_at_mean_colour(parts["decoder"], bundle.train)
     grey = np.full((len(bundle.validation), *bundle.validation.x.shape[1:]), 127.5, np.float32)
     limit = WORSE_THAN_GREY * squared_errors(bundle.validation, grey).mean() / 2
-    validation = Validation(bundle.validation, bundle.num_classes, seed)
-    return VAE(parts, config, guide, validation, limit, seed)
+    held_out, k = bundle.validation, bundle.num_classes
+
+    def error(decoder: keras.Model, z: np.ndarray) -> float:
+        return squared_errors(held_out, make_images(decoder, z, one_hot(held_out.y, k))).mean() / 2
+
+    validation = Validation(partial(encode, split=held_out, num_classes=k), error, seed)
+    return VAE(parts, config, image_error, guide, validation, limit, seed)
 
 
 def _features(guide: keras.Model) -> keras.Model:

@@ -1,0 +1,98 @@
+"""What is said of synthetic patient records: their card, their challenge, and how good they are; from findings."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tfhealth.report.wording import count, interval, listed, number
+
+
+def records_challenge(values: Mapping[str, Any]) -> dict:
+    """Returns the row of the challenges' table: what was seen of records, what was done, and what came of it.
+
+    Args:
+        values: findings.values["records"].
+    """
+    data, config = values["data"], values["training"]["config"]
+    kinds = [row["kind"] for row in values["columns"]]
+    gaps = [row["column"] for row in values["columns"] if row["missing_real"]]
+    return {
+        "challenge": "Records of numbers and categories, with gaps",
+        "seen": f"{data['name']}: {kinds.count('numbers')} columns of numbers, {kinds.count('categories')} of "
+        f"categories, {len(gaps)} with missing values; {data['train']:,} training records.",
+        "done": "A VAE with a Gaussian or a softmax for each column; missing as a value of its own; numbers kept "
+        "within those of training; categories of fewer than five people pooled; KL annealing and "
+        f"{config['free_bits']:g} free nats a dimension.",
+        "outcome": f"{_useful(values)} {number(values['collapse']['active'])} of the latent dimensions were active.",
+    }
+
+
+def records_assessment(values: Mapping[str, Any]) -> list[str]:
+    """Returns sentences: are the records realistic, useful, private?"""
+    rows = {row["records"]: row for row in values["realism"]}
+    made, real, shuffled = (rows[name] for name in ("synthetic", "real training", "real, columns shuffled"))
+    columns = [row for row in values["columns"] if row["distance"] == row["distance"]]
+    worst = max(columns, key=lambda row: row["distance"], default=None)
+    farthest = (
+        f" Of single columns {worst['column']} is farthest from real test records (distance "
+        f"{number(worst['distance'])}; training records: {number(worst['distance_between_real'])})."
+        if worst
+        else ""
+    )
+    return [
+        f"Realistic? Fréchet distance to real test records: {number(made['frechet_distance'])}; of real training "
+        f"records {number(real['frechet_distance'])}, of real columns that are shuffled "
+        f"{number(shuffled['frechet_distance'])}. Correlations of two features differ by "
+        f"{number(made['association_gap'], 3)} on average ({number(real['association_gap'], 3)} and "
+        f"{number(shuffled['association_gap'], 3)}).{farthest}",
+        f"Useful? {_useful(values)}",
+        f"Private? {_private(values)}",
+    ]
+
+
+def records_card(values: Mapping[str, Any]) -> str:
+    """Returns the records' section of the card in Markdown."""
+    data = values["data"]
+    lines = [
+        f"`records.csv`: {count({'value': values['written']})} records. **They are of no patient.** Its first column, "
+        '"synthetic", says "yes" in every row: leave it there.',
+        f"- Model: tabular VAE, conditional on {data['label']}, trained on {data['train']:,} training records of "
+        f"{data['title']}. Licence: {data['licence']}",
+        "- Numbers lie within those of the training records, whose smallest and largest they may repeat; categories of "
+        "fewer than five training records are pooled; missing values are made as well.",
+        *(f"- {sentence}" for sentence in records_assessment(values)),
+        "- No differential privacy: nothing here is a guarantee.",
+    ]
+    return "\n".join(["## Patient records", "", *lines]) + "\n"
+
+
+def _useful(values: Mapping[str, Any]) -> str:
+    found = {(row["classifier"], row["trained_on"]): row for row in values["usefulness"]["roc_auc"]}
+    told = [
+        f"{name} trained on synthetic records reached {interval(found[name, 'synthetic'])}, on real ones "
+        f"{interval(found[name, 'real'])}"
+        for name in values["usefulness"]["change"]
+    ]
+    return f"ROC AUC on real test records, mean of {values['usefulness']['seeds']} generators: {listed(told)}."
+
+
+def _private(values: Mapping[str, Any]) -> str:
+    privacy = values["privacy"]
+    closest, memorised = privacy["closest_record"], privacy["memorisation"]
+    attacks = [
+        f"Membership inference with {row['attacker_has']}: AUC {number(row['auc'])} ({number(row['auc_low'])} to "
+        f"{number(row['auc_high'])}; guessing 0.5{', alarm' if row['flagged'] else ''})"
+        for row in privacy["membership"]
+    ]
+    guessed = [
+        f"{row['attack']}{' of ' + row['secret'] if row['secret'] else ''}: right on {number(row['success'])} of those "
+        f"trained on and on {number(row['control'])} of others{' (alarm)' if row['flagged'] else ''}"
+        for row in privacy["attacks"]
+        if row["attacks"]
+    ]
+    return (
+        f"{privacy['alarms']} of {privacy['tests']} tests raised an alarm, which each does by chance in 2.5 to 5 % of "
+        f"runs. Closest to a training record rather than to a held-out one: {number(closest['share'])} of the "
+        f"synthetic records (expected {number(closest['expected'])}{', alarm' if closest['flagged'] else ''}). "
+        f"Suspiciously close: {interval(memorised['rate'])}; held-out records: {interval(memorised['baseline'])}. "
+        f"{'; '.join(attacks + guessed)}."
+    )
