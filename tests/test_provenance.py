@@ -2,6 +2,7 @@
 
 import pytest
 
+from tfhealth.errors import UserError
 from tfhealth.provenance import machine, read_record, recorded
 
 
@@ -35,9 +36,11 @@ def test_part_that_was_begun_without_determinism_is_not_finished_with_it(tmp_pat
     """Its record would say of old stages what is true of the new ones only."""
     with recorded(tmp_path, "part2", "tfhealth.run part2", 0):
         pass
-    with pytest.raises(UserError, match="begun without --deterministic"):
-        with recorded(tmp_path, "part2", "tfhealth.run part2 --deterministic", 0):
-            pass
+    with (
+        pytest.raises(UserError, match="begun without --deterministic"),
+        recorded(tmp_path, "part2", "tfhealth.run part2 --deterministic", 0),
+    ):
+        pass
     with recorded(tmp_path, "part3", "tfhealth.run part3 --deterministic", 0):
         pass
     with recorded(tmp_path, "part3", "tfhealth.run part3 --deterministic", 0):

@@ -152,6 +152,7 @@ def _add_table_options(command: argparse.ArgumentParser) -> None:
 PARTS = ("part1", "part2", "part3", "part4", "part5")
 SYNTHESIS_FOLDERS = {"vae": "part3", "gan": "part3_gan"}  # as in parts.part3, which imports TensorFlow
 OF_THIS_MACHINE = ("workdir", "data_dir", "workers", "cluster")  # no part of how a run was made
+WHOLE_RUN = (_add_run_options, _add_all_data_options, _add_synthesis_options, _add_compression_options)
 # What the help says of each command, and its options.
 COMMANDS = {
     "part1": (
@@ -174,20 +175,8 @@ COMMANDS = {
         "fairness audit and ethics: the model of part 2 or 1, and every file of part 4",
         (_add_run_options, _add_model_options),
     ),
-    "all": (
-        "Parts 1 to 5 and the report, in the order of their dependencies",
-        (
-            _add_run_options,
-            _add_all_data_options,
-            _add_synthesis_options,
-            _add_compression_options,
-            _add_worker_options,
-        ),
-    ),
-    "report": (
-        "report.pdf and report.html of a run, from what its parts found",
-        (_add_run_options, _add_all_data_options, _add_synthesis_options, _add_compression_options),
-    ),
+    "all": ("Parts 1 to 5 and the report, in the order of their dependencies", (*WHOLE_RUN, _add_worker_options)),
+    "report": ("report.pdf and report.html of a run, from what its parts found", WHOLE_RUN),
     "submit": (
         "LastName_FirstName_DL_Project.zip: the code, the report and five executed notebooks",
         (_add_author, _add_run_options, _add_all_data_options),
