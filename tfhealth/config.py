@@ -18,8 +18,10 @@ class TrainingConfig:
         weight_average: momentum per step of the exponential moving average of the weights that is evaluated and kept;
             0 keeps the weights of the last step. See training.averaging.
         clip_norm: longest gradient, over all weights; a longer one is shortened to it. 0 leaves all as they are.
-        early_stopping: keep the weights of the epoch with the lowest validation loss, and stop after `patience` epochs
-            without a lower one; otherwise train all epochs and keep the last weights.
+        early_stopping: keep the weights of the epoch with the best validation score, and stop after `patience` epochs
+            without a better one; otherwise train all epochs and keep the last weights.
+        stop_by: that score, "val_loss" or "val_accuracy". Where a model grows certain before it has learned all that it
+            can, its loss rises again while its accuracy still does too.
     """
 
     epochs: int
@@ -36,6 +38,7 @@ class TrainingConfig:
     clip_norm: float = 0.0
     early_stopping: bool = True
     patience: int = 10
+    stop_by: str = "val_loss"
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ class Part1Config:
     grid_epochs: int
     finalists: int
     probe: TextTraining
-    encoder: TextTraining = TextTraining(epochs=4, learning_rate=4e-4, weight_decay=0.01, dropout=0.1, clip_norm=1.0)
+    encoder: TextTraining = TextTraining(epochs=5, learning_rate=4e-4, weight_decay=0.01, dropout=0.1, clip_norm=1.0)
     encoder_layers: int = 2
     encoder_length: int = 128
     probe_width: int = 32
@@ -215,6 +218,9 @@ PART2 = {
     ),
 }
 
+# On Ohsumed's validation split the Transformer's loss was lowest after 3 of 10 epochs, its accuracy highest after 6.
+ACCURATE = {"stop_by": "val_accuracy", "patience": 5}
+
 PART1 = {
     # Under 4 minutes on 2 cores, on the notes. A model that reads needs some 150 steps before it does so at all
     # (validation accuracy after one, two and three epochs: LSTM 0.13, 0.42, 0.51, Transformer 0.10, 0.26, 0.41).
@@ -248,12 +254,12 @@ PART1 = {
             width=64,
             skip=True,
             # Hiding two tokens in five was better than one in five on Ohsumed's validation split (loss 1.25, 1.27).
-            training=TextTraining(epochs=10, learning_rate=3e-3, clip_norm=1.0, token_dropout=0.4, patience=3),
+            training=TextTraining(epochs=10, learning_rate=3e-3, clip_norm=1.0, token_dropout=0.4, **ACCURATE),
         ),
         transformer=TextModel(
             width=128,
             num_heads=2,  # better than 4 on Ohsumed's validation split (loss 1.14 against 1.23)
-            training=TextTraining(epochs=10, learning_rate=1e-3, clip_norm=1.0, token_dropout=0.2, patience=3),
+            training=TextTraining(epochs=10, learning_rate=1e-3, clip_norm=1.0, token_dropout=0.2, **ACCURATE),
         ),
         dropouts=(0.1, 0.3, 0.5),
         l2s=(0.0, 1e-5, 1e-4),

@@ -15,6 +15,16 @@ def say(text: str) -> None:
 
 
 @contextmanager
+def quiet() -> Iterator[None]:
+    """Nothing is said until the block ends."""
+    CONSOLE.quiet = True
+    try:
+        yield
+    finally:
+        CONSOLE.quiet = False
+
+
+@contextmanager
 def progress_bar(title: str, total: int) -> Iterator["Bar"]:
     """Yields a bar to advance; on a terminal it shows time left, elsewhere the title and one closing line."""
     columns = (

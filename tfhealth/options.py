@@ -40,8 +40,14 @@ def parser(commands: Sequence[Callable[[argparse.Namespace], int]]) -> argparse.
 def _add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--profile", choices=("quick", "full"), default="quick", help="minutes, or the best result")
     command.add_argument("--seed", type=int, default=0, help="of split, weights and search (default %(default)s)")
+    command.add_argument("--deterministic", action="store_true", help="the same bits each time, a little slower")
     command.add_argument("--run", help="name of the run (default: <data set>-<profile>-seed<N>)")
     command.add_argument("--workdir", type=Path, default=Path(), help="outputs go to WORKDIR/{exports,logs,tuners}/RUN")
+
+
+def _add_worker_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--workers", type=int, metavar="N", help="train N trials at a time (needs Ray)")
+    command.add_argument("--cluster", metavar="HOST:PORT", help="on a Ray cluster; see docs/scaling.md")
 
 
 def _add_image_options(command: argparse.ArgumentParser) -> None:
@@ -110,6 +116,8 @@ def _add_data_options(command: argparse.ArgumentParser) -> None:
 
 def _add_bench_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--workdir", type=Path, default=Path(), help="results go to WORKDIR/exports/bench")
+    command.add_argument("--only", metavar="NAMES", help="measure these, separated by commas (default: all)")
+    command.add_argument("--write-baseline", action="store_true", help="into benchmarks/baseline.json, to compare with")
 
 
 def _limit(text: str) -> float:
@@ -143,16 +151,16 @@ def _add_table_options(command: argparse.ArgumentParser) -> None:
 
 PARTS = ("part1", "part2", "part3", "part4", "part5")
 SYNTHESIS_FOLDERS = {"vae": "part3", "gan": "part3_gan"}  # as in parts.part3, which imports TensorFlow
-FOLDERS_OF_THIS_MACHINE = ("workdir", "data_dir")  # no part of how a run was made
+OF_THIS_MACHINE = ("workdir", "data_dir", "workers", "cluster")  # no part of how a run was made
 # What the help says of each command, and its options.
 COMMANDS = {
     "part1": (
         "medical text: LSTM against Transformer, gradients, attention",
-        (_add_run_options, _add_text_options),
+        (_add_run_options, _add_text_options, _add_worker_options),
     ),
     "part2": (
         "medical images: ResNets, bias-variance diagnosis, Grad-CAM",
-        (_add_run_options, _add_image_options),
+        (_add_run_options, _add_image_options, _add_worker_options),
     ),
     "part3": (
         "synthetic images (VAE or GAN, judged by the model of part 2) and patient records",
@@ -168,7 +176,13 @@ COMMANDS = {
     ),
     "all": (
         "Parts 1 to 5 and the report, in the order of their dependencies",
-        (_add_run_options, _add_all_data_options, _add_synthesis_options, _add_compression_options),
+        (
+            _add_run_options,
+            _add_all_data_options,
+            _add_synthesis_options,
+            _add_compression_options,
+            _add_worker_options,
+        ),
     ),
     "report": (
         "report.pdf and report.html of a run, from what its parts found",
@@ -180,7 +194,7 @@ COMMANDS = {
     ),
     "verify": ("compares a run's files with its manifest.json", (_add_name_of_run,)),
     "data": ("what each data set is, its licence, and whether it is here", (_add_data_options,)),
-    "bench": ("speed of the training pipeline against a bare model.fit", (_add_bench_options,)),
+    "bench": ("what this package costs, beside going without it, and whether that grew", (_add_bench_options,)),
 }
 
 
@@ -206,7 +220,7 @@ def part_workspace(options: argparse.Namespace, source: str, folder: str | None 
 
     command = options.command.__name__
     with workspace(options, source) as place:
-        words = command_line(command, options, place.run, FOLDERS_OF_THIS_MACHINE)
+        words = command_line(command, options, place.run, OF_THIS_MACHINE)
         with recorded(place.exports(), folder or command, words, options.seed):
             yield place
 
@@ -241,7 +255,7 @@ def command_line(command: str, options: argparse.Namespace, run: str, without: S
 
 def part_commands(options: argparse.Namespace, run: str) -> dict[str, str]:
     """Returns "part1" -> the command that makes it, for all five parts of a run."""
-    return {part: command_line(part, options, run, FOLDERS_OF_THIS_MACHINE) for part in PARTS}
+    return {part: command_line(part, options, run, OF_THIS_MACHINE) for part in PARTS}
 
 
 def steps(options: argparse.Namespace, run: str) -> list:
@@ -250,7 +264,7 @@ def steps(options: argparse.Namespace, run: str) -> list:
 
     debug = ("--debug",) if options.debug else ()
     folders = {"part3": SYNTHESIS_FOLDERS[options.model]}
-    commands = part_commands(options, run) | {"report": command_line("report", options, run, FOLDERS_OF_THIS_MACHINE)}
+    commands = part_commands(options, run) | {"report": command_line("report", options, run, OF_THIS_MACHINE)}
     return [
         Step(name, folders.get(name, name), command, (*arguments_for(name, options, run), *debug))
         for name, command in commands.items()
@@ -276,8 +290,7 @@ def model_source(options: argparse.Namespace) -> dict:
     else:
         name = options.text
         data = text_options(options, text_column=options.text_column, notes_bias=options.notes_bias)
-    own = {"profile": options.profile, "seed": options.seed}
-    return {"source": options.source, "name": name, "options": data, **own}
+    return {"source": options.source, "name": name, "options": data, "profile": options.profile, "seed": options.seed}
 
 
 def _table_options(options: argparse.Namespace) -> dict:

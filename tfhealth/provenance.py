@@ -9,9 +9,11 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from tfhealth.errors import UserError
 from tfhealth.paths import read_json, write_json
 
 FOLDER = "commands"  # in exports/<run>
+DETERMINISTIC = "--deterministic"
 LIBRARIES = ("tensorflow", "keras", "keras-hub", "keras-tuner", "tensorflow-model-optimization", "ai-edge-litert")
 LIBRARIES += ("onnxruntime", "fairlearn", "scikit-learn", "numpy", "matplotlib", "typst")
 
@@ -47,8 +49,14 @@ def read_record(exports: Path, part: str) -> Record | None:
 
 @contextmanager
 def recorded(exports: Path, part: str, command: str, seed: int) -> Iterator[None]:
-    """Leaves the record of a command in exports/<run>/commands/<part>.json when the block ends, however."""
+    """Leaves the record of a command in exports/<run>/commands/<part>.json when the block ends, however.
+
+    Raises:
+        UserError: the command is to be deterministic, and the part was begun without that.
+    """
     earlier, start, finished = read_record(exports, part), time.monotonic(), False
+    if earlier and DETERMINISTIC in command.split() and DETERMINISTIC not in earlier.command.split():
+        raise UserError(f"{exports / part} was begun without {DETERMINISTIC}: give this run another name with --run")
     try:
         yield
         finished = True

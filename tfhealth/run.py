@@ -45,8 +45,19 @@ def _blocked(error: OSError) -> str:
     return f"{place} cannot be read or written ({error.strerror}): mend that, and the same command goes on from there"
 
 
+def _workers(options: argparse.Namespace):
+    from tfhealth.tuning.workers import Workers
+
+    return Workers(options.workers, options.cluster)
+
+
+def start_part(options: argparse.Namespace) -> None:
+    start_tensorflow(options.debug, options.seed if options.deterministic else None)
+
+
 def part1(options: argparse.Namespace) -> int:
-    start_tensorflow(options.debug)
+    workers = _workers(options)
+    start_part(options)
     from tfhealth.parts import part1 as part
 
     with part_workspace(options, options.text) as place:
@@ -58,12 +69,14 @@ def part1(options: argparse.Namespace) -> int:
             seed=options.seed,
             encoder=options.encoder,
             show_text=options.show_text,
+            workers=workers,
         )
     return 0
 
 
 def part2(options: argparse.Namespace) -> int:
-    start_tensorflow(options.debug)
+    workers = _workers(options)
+    start_part(options)
     from tfhealth.parts import part2 as part
 
     with part_workspace(options, options.image) as place:
@@ -73,12 +86,13 @@ def part2(options: argparse.Namespace) -> int:
             options=image_options(options, phantom_bias=options.phantom_bias),
             profile=options.profile,
             seed=options.seed,
+            workers=workers,
         )
     return 0
 
 
 def part3(options: argparse.Namespace) -> int:
-    start_tensorflow(options.debug)
+    start_part(options)
     from tfhealth.parts import part3 as part
 
     with part_workspace(options, options.image, part.FOLDERS[options.model]) as place:
@@ -95,7 +109,7 @@ def part3(options: argparse.Namespace) -> int:
 
 
 def part4(options: argparse.Namespace) -> int:
-    start_tensorflow(options.debug)
+    start_part(options)
     from tfhealth.parts import part4 as part
 
     with part_workspace(options, (source := model_source(options))["name"], part.FOLDERS[options.source]) as place:
@@ -109,7 +123,7 @@ def part4(options: argparse.Namespace) -> int:
 
 
 def part5(options: argparse.Namespace) -> int:
-    start_tensorflow(options.debug)
+    start_part(options)
     from tfhealth.parts import part5 as part
 
     with part_workspace(options, (source := model_source(options))["name"], part.FOLDERS[options.source]) as place:
@@ -120,6 +134,7 @@ def part5(options: argparse.Namespace) -> int:
 def all_(options: argparse.Namespace) -> int:
     from tfhealth.parts import everything
 
+    _workers(options)  # what is missing for them is said once, before anything is started
     with workspace(options, f"{options.text}-{options.image}") as place:
         return everything.run(place, steps(options, place.run))
 
@@ -161,8 +176,7 @@ def bench(options: argparse.Namespace) -> int:
     start_tensorflow(options.debug)
     from tfhealth.parts import bench as part
 
-    part.run(options.workdir)
-    return 0
+    return part.run(options.workdir, only=options.only, write_baseline=options.write_baseline)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ config.PART2["quick"] = replace(
 )
 sys.exit(main(["part2", "--run", "killed", "--workdir", sys.argv[1]]))
 """
-TIMINGS = {"seconds", "tracking_cost"}
+TIMINGS = {"seconds", "tracking_cost", "ms_per_document"}
 
 
 def without_timings(value):

@@ -105,6 +105,14 @@ def test_early_stopping_ends_a_training_that_no_longer_improves(tmp_path):
     assert len(stopped.history["val_loss"]) < 30
 
 
+@pytest.mark.parametrize(("stop_by", "best"), [("val_loss", min), ("val_accuracy", max)])
+def test_epoch_with_the_best_score_is_kept(tmp_path, stop_by, best):
+    found = run(tmp_path, replace(CONFIG, epochs=6, learning_rate=0.1, stop_by=stop_by))
+    assert found.best_epoch == 1 + found.history[stop_by].index(best(found.history[stop_by]))
+    kept = {"val_loss": "validation_log_loss", "val_accuracy": "validation_accuracy"}[stop_by]
+    assert found.metrics[kept] == pytest.approx(best(found.history[stop_by]), abs=1e-4)
+
+
 def test_run_record_names_versions_and_sizes(finished):
     plain = json.loads((finished.model_path.parent / "run.json").read_text())
     assert plain["versions"]["keras"] == keras.__version__

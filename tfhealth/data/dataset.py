@@ -1,6 +1,7 @@
 """The records that data sets arrive in: a card of facts, three splits, and rows that may stay on disk."""
 
 import mmap
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -48,6 +49,22 @@ class Rows:
 
     def subset(self, positions: np.ndarray) -> "Rows":
         return Rows(self.array, self.indices[positions])
+
+    def __reduce__(self):
+        """Another process gets the name of a memory-mapped file, not its content."""
+        if isinstance(self.array, np.memmap):
+            return _mapped_rows, (self.array.filename, self.indices)
+        return Rows, (self.array, self.indices)
+
+
+def _mapped_rows(path: str, indices: np.ndarray) -> Rows:
+    try:
+        return Rows(np.load(path, mmap_mode="r"), indices)
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read on {socket.gethostname()} ({error.strerror}): set TFHEALTH_CACHE to a folder that "
+            "all machines share"
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Part 1, medical text: load, tune LSTM and Transformer, train, probe their gradients, evaluate, attend, report."""
 
 import shutil
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -38,6 +39,7 @@ from tfhealth.training.states import keep_states
 from tfhealth.training.tracking import write_hparams
 from tfhealth.tuning.grid import Grid, grid_row, search_grid
 from tfhealth.tuning.trials import OBJECTIVE, Trial
+from tfhealth.tuning.workers import Workers, train_each
 
 FAMILIES = ("lstm", "transformer")
 SHAPES = {"lstm": ("skip",), "transformer": ("num_layers", "num_heads", "context")}  # beside the width
@@ -133,12 +135,14 @@ def run(
     seed: int,
     encoder: str | None = None,
     show_text: bool = False,
+    workers: Workers | None = None,
 ) -> Path:
     """Runs the part and returns the folder with findings.json; stages that are finished are not done again.
 
     Args:
         encoder: a pretrained encoder to train as well, see models.encoder.load_encoder; None: none.
         show_text: let figures show texts that are not public.
+        workers: who trains the grids and their finalists; None: this process.
     """
     config = PART1[profile]
     options = replace(options, notes_size=config.notes_size, seed=seed)
@@ -152,8 +156,9 @@ def run(
     part = token_stage(workspace, config, seed, texts, loaded)
 
     baseline = fit_baseline(part.texts, workspace.exports("part1", "baseline"))
-    grids = {family: grid_stage(part, family) for family in FAMILIES}
-    finals = {family: final_stage(part, family, grids[family]) for family in FAMILIES}
+    with (workers or Workers()).pool() as pool:
+        grids = {family: grid_stage(part, family, pool) for family in FAMILIES}
+        finals = {family: final_stage(part, family, grids[family], pool) for family in FAMILIES}
     runs = {family: final.run for family, final in finals.items()}
     probes = {name: probe_stage(part, name) for name in PROBES}
     models = {family: keras.saving.load_model(run.model_path, compile=False) for family, run in runs.items()}
@@ -186,8 +191,9 @@ def token_stage(
     return Part1(workspace, config, seed, texts, tokenizer, bundle, encoder)
 
 
-def grid_stage(part: Part1, family: str) -> Grid:
+def grid_stage(part: Part1, family: str, pool: Executor | None) -> Grid:
     """Searches dropout, L2 and early stopping of one family."""
+    part = replace(part, encoder=None)  # no trial needs it, and each worker would get a copy
     base = replace(getattr(part.config, family).training, epochs=part.config.grid_epochs)
 
     def train_one(name: str, config: TextTraining, stopped: TrainingRun | None) -> TrainingRun:
@@ -205,21 +211,29 @@ def grid_stage(part: Part1, family: str) -> Grid:
         write_hparams(part.workspace.logs("part1", "grid", family, name), hparams, scores)
         return found
 
-    return search_grid(
-        base, part.config.dropouts, part.config.l2s, train_one, part.workspace.tuners("part1") / f"grid_{family}"
-    )
+    folder = part.workspace.tuners("part1") / f"grid_{family}"
+    return search_grid(base, part.config.dropouts, part.config.l2s, train_one, folder, pool=pool)
 
 
-def final_stage(part: Part1, family: str, grid: Grid) -> Finals:
-    """Trains the finalists of a family's grid for all epochs; the lowest validation loss becomes the family's run."""
-    trials = []
+def final_stage(part: Part1, family: str, grid: Grid, pool: Executor | None) -> Finals:
+    """Trains the finalists of a family's grid for all epochs; the one most accurate on validation is kept."""
+    bare = replace(part, encoder=None)  # as in grid_stage
+
+    def train_whole(name: str, training: TextTraining) -> TrainingRun:
+        splits = bare.bundle.train, bare.bundle.validation
+        return bare.train(name, partial(bare.build, family), training, splits, gradients=True)
+
+    trainings = []
     for best in grid.finalists(part.config.finalists):
         setting = {name: getattr(best, name) for name in ("dropout", "l2", "early_stopping")}
         training = replace(getattr(part.config, family).training, **setting)
-        name, splits = f"finalists/{family}/dropout_{best.dropout}", (part.bundle.train, part.bundle.validation)
-        run = part.train(name, partial(part.build, family), training, splits, gradients=True)
-        trials.append(Trial(name, {"dropout": best.dropout, "l2": best.l2}, training, run))
-    chosen = min(trials, key=lambda trial: trial.run.metrics[OBJECTIVE])
+        trainings.append((f"finalists/{family}/dropout_{best.dropout}", training))
+    runs = train_each(pool, train_whole, trainings, f"{family} finalists")
+    trials = [
+        Trial(name, {"dropout": training.dropout, "l2": training.l2}, training, run)
+        for (name, training), run in zip(trainings, runs, strict=True)
+    ]
+    chosen = min(trials, key=lambda t: (-t.run.metrics["validation_accuracy"], t.run.metrics[OBJECTIVE]))
     return Finals([grid_row(trial) for trial in trials], part.keep_as(family, chosen.name))
 
 

@@ -1,5 +1,6 @@
 """Part 2, medical images: load, study capacities, diagnose, tune by the diagnosis, train, evaluate, explain, report."""
 
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from tfhealth.tuning.search import Search, search
 from tfhealth.tuning.spaces import HYPERPARAMETERS, direction, sample_config
 from tfhealth.tuning.study import Study, diagnose_run, diagnosis_values, epochs_for, study_capacities
 from tfhealth.tuning.trials import OBJECTIVE
+from tfhealth.tuning.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,20 @@ class Part2:
         )
 
 
-def run(workspace: Workspace, *, image: str, options: ImageOptions, profile: str, seed: int) -> Path:
-    """Runs the part and returns the folder with findings.json; stages that are finished are not done again."""
+def run(
+    workspace: Workspace,
+    *,
+    image: str,
+    options: ImageOptions,
+    profile: str,
+    seed: int,
+    workers: Workers | None = None,
+) -> Path:
+    """Runs the part and returns the folder with findings.json; stages that are finished are not done again.
+
+    Args:
+        workers: who trains study and search; None: this process.
+    """
     config = PART2[profile]
     options = replace(options, image_size=config.image_size, phantom_size=config.phantom_size, seed=seed)
     folder = workspace.exports("part2")
@@ -88,8 +102,9 @@ def run(workspace: Workspace, *, image: str, options: ImageOptions, profile: str
     part = Part2(workspace, config, seed, load_image_dataset(image, options))
     keep_settings(folder / "settings.json", {"image": image, "options": lasting, "config": asdict(config)})
 
-    study = study_stage(part)
-    tuned = tuning_stage(part, study)
+    with (workers or Workers()).pool() as pool:
+        study = study_stage(part, pool)
+        tuned = tuning_stage(part, study, pool)
     final = final_stage(part, study, tuned)
     model = keras.saving.load_model(final.model_path, compile=False)
     feed = ImageFeed(part.bundle.num_classes)
@@ -109,7 +124,7 @@ def run(workspace: Workspace, *, image: str, options: ImageOptions, profile: str
     return folder
 
 
-def study_stage(part: Part2) -> Study:
+def study_stage(part: Part2, pool: Executor | None) -> Study:
     """Trains every capacity on growing parts of the training split and diagnoses each."""
     capacities = {capacity.name: capacity for capacity in part.config.capacities}
 
@@ -119,10 +134,10 @@ def study_stage(part: Part2) -> Study:
         whole = share == 1  # tracing gradients costs seconds: once a capacity is enough
         return part.train(f"study/{name}", capacities[capacity], split, config, gradients=whole)
 
-    return study_capacities(part.bundle, part.config, part.seed, train_on)
+    return study_capacities(part.bundle, part.config, part.seed, train_on, pool=pool)
 
 
-def tuning_stage(part: Part2, study: Study) -> Search:
+def tuning_stage(part: Part2, study: Study, pool: Executor | None) -> Search:
     """Searches regularization for the chosen capacity, in the direction its diagnosis points to, and takes it apart.
 
     Every trial goes on from the weights of the study, and so does the training with the defaults it has to beat.
@@ -145,6 +160,7 @@ def tuning_stage(part: Part2, study: Study) -> Search:
         max_trials=part.config.trials,
         seed=part.seed,
         directory=part.workspace.tuners("part2") / "search",
+        pool=pool,
     )
 
 

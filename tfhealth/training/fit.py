@@ -77,7 +77,8 @@ def train(
         model.set_weights(keras.saving.load_model(start_from, compile=False).get_weights())
     compile_model(model, config, train_split, num_classes, loss)
     stopping = keras.callbacks.EarlyStopping(
-        "val_loss",
+        config.stop_by,
+        mode="max" if config.stop_by == "val_accuracy" else "min",
         patience=config.patience if config.early_stopping else config.epochs,
         restore_best_weights=config.early_stopping,
         start_from_epoch=feed.last_phase,

@@ -28,8 +28,7 @@ def measure_tracking_cost(
 ) -> dict:
     """Returns {"ratio", "step_seconds_plain", ...}; measured once, kept in folder/tracking_cost.json.
 
-    Two copies of the model train on the same batch in turns within one process, one of them tracked, so that a busy
-    machine slows both; the fastest round of each counts, as in Python's timeit.
+    The fastest round of each counts, as in Python's timeit.
     ratio = (tracked steps of an epoch + the write at its end) / (plain steps of an epoch).
     """
     path = folder / "tracking_cost.json"
@@ -38,7 +37,14 @@ def measure_tracking_cost(
     return read_json(path, "the same command")
 
 
-def _measure(build, feed: Feed, split: Split, config: TrainingConfig, num_classes: int) -> dict:
+def time_tracking(
+    build: Callable[[], keras.Model], feed: Feed, split: Split, config: TrainingConfig, num_classes: int
+) -> dict[str, list[float]]:
+    """Returns the seconds of each round: "plain" and "tracked" STEPS, and "write", at the end of an epoch.
+
+    Two copies of the model train on the same batch in turns within one process, one of them tracked, so that a busy
+    machine slows both.
+    """
     models = {"plain": build(), "tracked": build()}
     for model in models.values():
         compile_model(model, config, split, num_classes)
@@ -51,18 +57,34 @@ def _measure(build, feed: Feed, split: Split, config: TrainingConfig, num_classe
         tracker.on_train_begin()
         for epoch in range(ROUNDS):
             tracker.on_epoch_begin(epoch)
-            seconds["plain"].append(_seconds_of(lambda: _steps(models["plain"], batch, None)))
-            seconds["tracked"].append(_seconds_of(lambda: _steps(models["tracked"], batch, tracker)))
-            seconds["write"].append(_seconds_of(partial(tracker.on_epoch_end, epoch)))
+            seconds["plain"].append(seconds_of(lambda: _steps(models["plain"], batch, None)))
+            seconds["tracked"].append(seconds_of(lambda: _steps(models["tracked"], batch, tracker)))
+            seconds["write"].append(seconds_of(partial(tracker.on_epoch_end, epoch)))
         tracker.on_train_end()
-    plain, tracked, write = (min(times[1:]) for times in seconds.values())
-    epoch_steps = steps_per_epoch(split, config.batch_size)
+    return {name: times[1:] for name, times in seconds.items()}
+
+
+def epoch_seconds(plain: float, tracked: float, write: float, *, steps: int) -> tuple[float, float]:
+    """Returns the seconds of an epoch of so many steps, plain and tracked, from a round of `time_tracking`."""
+    return steps * plain / STEPS, steps * tracked / STEPS + write
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _measure(build, feed: Feed, split: Split, config: TrainingConfig, num_classes: int) -> dict:
+    fastest = {name: min(times) for name, times in time_tracking(build, feed, split, config, num_classes).items()}
+    steps = steps_per_epoch(split, config.batch_size)
+    plain, tracked = epoch_seconds(**fastest, steps=steps)
     return {
-        "ratio": (epoch_steps * tracked / STEPS + write) / (epoch_steps * plain / STEPS),
-        "step_seconds_plain": plain / STEPS,
-        "step_seconds_tracked": tracked / STEPS,
-        "write_seconds_per_epoch": write,
-        "steps_per_epoch": epoch_steps,
+        "ratio": tracked / plain,
+        "step_seconds_plain": fastest["plain"] / STEPS,
+        "step_seconds_tracked": fastest["tracked"] / STEPS,
+        "write_seconds_per_epoch": fastest["write"],
+        "steps_per_epoch": steps,
     }
 
 
@@ -71,9 +93,3 @@ def _steps(model: keras.Model, batch, tracker: GradientTracker | None) -> None:
         if tracker is not None:
             tracker.on_train_batch_begin(step)
         model.train_on_batch(*batch)
-
-
-def _seconds_of(work: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start

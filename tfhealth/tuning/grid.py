@@ -1,6 +1,7 @@
 """The whole grid of dropout and L2, each with and without early stopping, by KerasTuner."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from keras_tuner.oracles import GridSearchOracle
 from tfhealth.config import TrainingConfig
 from tfhealth.training.record import TrainingRun
 from tfhealth.tuning.trials import OBJECTIVE, Trial, run_trials, trial_row
+from tfhealth.tuning.workers import train_each
 
 SCORES = (OBJECTIVE, "train_accuracy", "validation_accuracy", "validation_f1_macro")
 
@@ -19,10 +21,22 @@ TrainOne = Callable[[str, TrainingConfig, TrainingRun | None], TrainingRun]
 
 
 class GridOracle(GridSearchOracle):
-    """KerasTuner's grid, which can be resumed: its own dies with a KeyError (keras-team/keras-tuner#1055)."""
+    """KerasTuner's grid, which can be resumed: its own dies with a KeyError (keras-team/keras-tuner#1055).
+
+    And the next pair can be had while the one before is in training: its own waits, in case a trial brought a
+    hyperparameter that nobody knew of.
+    """
+
+    def populate_space(self, trial_id):
+        found = super().populate_space(trial_id)
+        if found["status"] == "RUNNING":
+            self._populate_next.append(trial_id)
+        return found
 
     def set_state(self, state):
         super().set_state(state)
+        # Without one that KerasTuner was killed while giving out: its pair is given out again.
+        self.trials = {trial_id: self.trials[trial_id] for trial_id in self.start_order}
         previous = None
         for trial_id in self.start_order:  # the grid has one order, and trials started in it
             self._ordered_ids.insert(trial_id, previous)
@@ -56,7 +70,13 @@ class Grid:
 
 
 def search_grid(
-    base: TrainingConfig, dropouts: Sequence[float], l2s: Sequence[float], train_one: TrainOne, directory: Path
+    base: TrainingConfig,
+    dropouts: Sequence[float],
+    l2s: Sequence[float],
+    train_one: TrainOne,
+    directory: Path,
+    *,
+    pool: Executor | None = None,
 ) -> Grid:
     """Trains every pair of dropout and L2, or what is left of them, and returns the table.
 
@@ -68,20 +88,27 @@ def search_grid(
         dropouts, l2s: the values, the first of each tried first.
         train_one: trains a config under a name, from the start or on from where a stopped run is.
         directory: KerasTuner's folder.
+        pool: trains side by side; None: one by one in this process.
     """
 
     def sample(hp: keras_tuner.HyperParameters) -> TrainingConfig:
         dropout, l2 = hp.Choice("dropout", list(dropouts)), hp.Choice("l2", list(l2s))
         return replace(base, dropout=dropout, l2=l2, early_stopping=True)
 
+    def train_stopped(name: str, config: TrainingConfig) -> TrainingRun:
+        return train_one(name, config, None)
+
+    total = len(dropouts) * len(l2s)
     space = keras_tuner.HyperParameters()
     sample(space)
     oracle = GridOracle(keras_tuner.Objective(OBJECTIVE, "min"), hyperparameters=space)
+    trials = run_trials(oracle, sample, train_stopped, directory, total=total, pool=pool)
+    configs = [replace(trial.config, early_stopping=False) for trial in trials]
+    on = [(f"{trial.name}_unstopped", config, trial.run) for trial, config in zip(trials, configs, strict=True)]
+    unstopped = train_each(pool, train_one, on, f"{total} without early stopping")
     tried = []
-    for trial in run_trials(oracle, sample, lambda name, config: train_one(name, config, None), directory):
-        config = replace(trial.config, early_stopping=False)
-        unstopped = train_one(f"{trial.name}_unstopped", config, trial.run)
-        tried += [trial, replace(trial, config=config, run=unstopped)]
+    for trial, config, run in zip(trials, configs, unstopped, strict=True):
+        tried += [trial, replace(trial, config=config, run=run)]
     ranked = sorted(tried, key=lambda trial: trial.run.metrics[OBJECTIVE])
     return Grid([grid_row(trial) for trial in tried], [trial.config for trial in ranked])
 

@@ -5,10 +5,12 @@ trials that vary all of them at once cannot.
 """
 
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import keras_tuner
+import numpy as np
 from keras_tuner.oracles import BayesianOptimizationOracle
 
 from tfhealth.config import TrainingConfig
@@ -17,8 +19,37 @@ from tfhealth.training.metrics import COVERAGE, interval
 from tfhealth.training.record import Predictions, TrainingRun
 from tfhealth.tuning.spaces import HYPERPARAMETERS
 from tfhealth.tuning.trials import OBJECTIVE, Sample, TrainTrial, Trial, run_trials, trial_row
+from tfhealth.tuning.workers import train_each
 
 SCORES = (OBJECTIVE, "validation_accuracy", "validation_balanced_accuracy", "train_accuracy", "train_log_loss")
+
+
+class SearchOracle(BayesianOptimizationOracle):
+    """KerasTuner's Bayesian search, whose trials depend neither on the number of workers nor on restarts.
+
+    KerasTuner's proposes random trials until enough have ended, and guided ones while others still run, so more workers
+    make other trials. Here the first trials are random and may run side by side; a guided one waits for all before it.
+    """
+
+    def populate_space(self, trial_id):
+        if len(self.trials) < self.num_initial_points:
+            return self._random_populate_space()
+        if self.ongoing_trials:
+            return {"status": "IDLE", "values": None}
+        return super().populate_space(trial_id)
+
+    def get_state(self):
+        random = self._random_state.get_state(legacy=False)
+        random["state"]["key"] = random["state"]["key"].tolist()
+        return {**super().get_state(), "random_state": random}
+
+    def set_state(self, state):
+        super().set_state(state)
+        random = state["random_state"]
+        random["state"]["key"] = np.array(random["state"]["key"], np.uint32)
+        self._random_state.set_state(random)
+        # In the order they were given out, which KerasTuner does not keep; without one it was killed while giving out.
+        self.trials = {trial_id: self.trials[trial_id] for trial_id in self.start_order}
 
 
 @dataclass(frozen=True)
@@ -111,6 +142,7 @@ def search(
     max_trials: int,
     seed: int,
     directory: Path,
+    pool: Executor | None = None,
 ) -> Search:
     """Searches, or goes on searching, and returns what was found.
 
@@ -122,20 +154,23 @@ def search(
         max_trials: number of trials in all, over all restarts.
         seed: of the search.
         directory: KerasTuner's folder; it holds the search's state.
+        pool: trains side by side what need not wait for each other; None: one by one in this process.
     """
     space = keras_tuner.HyperParameters()
     sample(space)
-    oracle = BayesianOptimizationOracle(
+    oracle = SearchOracle(
         keras_tuner.Objective(OBJECTIVE, "min"),
         max_trials=max_trials,
         num_initial_points=max(2, max_trials // 2),  # random first, then guided
         seed=seed + 1,  # KerasTuner takes 0 for "no seed"
         hyperparameters=space,
     )
-    trials = run_trials(oracle, sample, train_trial, directory)
+    trials = run_trials(oracle, sample, train_trial, directory, total=max_trials, pool=pool)
     tried = {trial.name: trial for trial in trials}
-    for name, config in one_at_a_time(defaults, _best(tried).config).items():
-        tried[alone_name(name)] = Trial(alone_name(name), {}, config, train_trial(alone_name(name), config))
+    configs = one_at_a_time(defaults, _best(tried).config)
+    alone = [(alone_name(name), config) for name, config in configs.items()]
+    for (name, config), run in zip(alone, train_each(pool, train_trial, alone, "each alone"), strict=True):
+        tried[name] = Trial(name, {}, config, run)
     best = _best(tried)
     improved = best.run.metrics[OBJECTIVE] < before.metrics[OBJECTIVE]
     return Search(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from tfhealth.training.diagnosis import RULE, Diagnosis, ScoreDraws, balanced_ac
 from tfhealth.training.evaluate import log_loss_change
 from tfhealth.training.metrics import groups_of, interval
 from tfhealth.training.record import Predictions, TrainingRun
+from tfhealth.tuning.workers import train_each
 
 TrainOn = Callable[[str, str, Split], TrainingRun]  # (run name, capacity name, training split) -> finished run
 
@@ -74,17 +76,26 @@ class Study:
         }
 
 
-def study_capacities(bundle: DatasetBundle, config: Part2Config, seed: int, train_on: TrainOn) -> Study:
+def study_capacities(
+    bundle: DatasetBundle, config: Part2Config, seed: int, train_on: TrainOn, *, pool: Executor | None = None
+) -> Study:
     """Returns the study; `train_on` trains one capacity on one part of the training split, or loads it.
 
-    The parts are nested, the smallest inside the next, and hold whole groups of every class.
+    The parts are nested, the smallest inside the next, and hold whole groups of every class. A pool trains them side by
+    side; without one they are trained one by one in this process.
     """
+    parts = {f: bundle.train.subset(nested_part(bundle.train, f, seed)) for f in config.size_fractions}
+    trainings = [
+        (f"{capacity.name}_{round(100 * fraction):03d}", capacity.name, part)
+        for capacity in config.capacities
+        for fraction, part in parts.items()
+    ]
+    trained = iter(train_each(pool, train_on, trainings, f"{len(trainings)} trainings"))
     rows, runs, diagnoses, growths = [], {}, {}, {}
     for capacity in config.capacities:
         history = []  # (examples, validation draws) of growing parts
-        for fraction in config.size_fractions:
-            part = bundle.train.subset(nested_part(bundle.train, fraction, seed))
-            run = train_on(f"{capacity.name}_{round(100 * fraction):03d}", capacity.name, part)
+        for part in parts.values():
+            run = next(trained)
             draws = score_draws(run, config, seed)
             rows.append(_row(capacity.name, part, run, *draws))
             history.append((len(part), draws[1]))

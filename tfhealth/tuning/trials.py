@@ -1,6 +1,8 @@
 """KerasTuner around `train`: every trial is a TrainingRun, so a killed search goes on inside its trial."""
 
+import itertools
 from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -10,6 +12,7 @@ from typing import Any
 import keras_tuner
 
 from tfhealth.config import TrainingConfig
+from tfhealth.console import progress_bar
 from tfhealth.training.record import TrainingRun
 
 OBJECTIVE = "validation_log_loss"  # smoother than accuracy on a small validation split, and it rewards calibration
@@ -52,8 +55,46 @@ class TrainingTuner(keras_tuner.Tuner):
     def load_model(self, trial):
         raise NotImplementedError("models are kept by their TrainingRun")
 
+    def search_on(self, pool: Executor, total: int) -> None:
+        """Runs the search, or what is left of it, on a pool: each trial starts as soon as the oracle gives it out.
 
-def run_trials(oracle: keras_tuner.Oracle, sample: Sample, train_trial: TrainTrial, directory: Path) -> list[Trial]:
+        The oracle stays in this process. Its trials in flight are on disk, and a later start gives them out first.
+
+        Args:
+            pool: what runs them.
+            total: number of trials, for the progress bar.
+        """
+        running: dict[Future, Any] = {}
+        askers = (f"worker{number}" for number in itertools.count())  # the oracle gives each one trial at a time
+        self.save()
+        with progress_bar(f"{total} trials", total) as bar:
+            bar.advance(sum(trial.status == "COMPLETED" for trial in self.oracle.trials.values()))
+            while True:
+                while (trial := self.oracle.create_trial(next(askers))).status == "RUNNING":
+                    config = self.sample(trial.hyperparameters)
+                    running[pool.submit(self.train_trial, trial_name(trial), config)] = trial
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    self._finish(running.pop(future), future.result())
+                    bar.advance()
+
+    def _finish(self, trial, run: TrainingRun) -> None:
+        self.runs[trial_name(trial)] = run
+        self.oracle.update_trial(trial.trial_id, run.metrics)
+        trial.status = "COMPLETED"
+        self.oracle.end_trial(trial)
+
+
+def run_trials(
+    oracle: keras_tuner.Oracle,
+    sample: Sample,
+    train_trial: TrainTrial,
+    directory: Path,
+    *,
+    total: int,
+    pool: Executor | None = None,
+) -> list[Trial]:
     """Runs the search, or what is left of it, and returns every trial in order.
 
     Args:
@@ -61,9 +102,14 @@ def run_trials(oracle: keras_tuner.Oracle, sample: Sample, train_trial: TrainTri
         sample: hyperparameters -> config.
         train_trial: (trial name, config) -> finished run; called once per trial in each process.
         directory: KerasTuner's folder; it holds the search's state.
+        total: number of trials.
+        pool: runs trials side by side; None: one by one in this process.
     """
     tuner = TrainingTuner(oracle, sample, train_trial, directory)
-    tuner.search()
+    if pool is None:
+        tuner.search()
+    else:
+        tuner.search_on(pool, total)
     finished = [trial for trial in tuner.oracle.trials.values() if trial.status == "COMPLETED"]
     return [
         Trial(
