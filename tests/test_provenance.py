@@ -29,3 +29,9 @@ def test_start_that_fails_is_recorded_as_unfinished(tmp_path):
 
 def test_part_without_a_record_has_none(tmp_path):
     assert read_record(tmp_path, "part1") is None
+
+
+def test_command_that_is_refused_before_it_wrote_anything_leaves_nothing(tmp_path):
+    with pytest.raises(KeyError), recorded(tmp_path / "run", "part1", "", 0):
+        raise KeyError
+    assert not (tmp_path / "run").exists()
