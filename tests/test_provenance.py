@@ -46,3 +46,9 @@ def test_part_that_was_begun_without_determinism_is_not_finished_with_it(tmp_pat
     with recorded(tmp_path, "part3", "tfhealth.run part3 --deterministic", 0):
         pass
     assert read_record(tmp_path, "part3").starts == 2
+
+
+def test_command_that_is_refused_before_it_wrote_anything_leaves_nothing(tmp_path):
+    with pytest.raises(KeyError), recorded(tmp_path / "run", "part1", "", 0):
+        raise KeyError
+    assert not (tmp_path / "run").exists()

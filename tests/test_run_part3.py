@@ -9,10 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_breast_cancer
 
 from tfhealth import config_part3
 from tfhealth.config import Capacity
-from tfhealth.config_part3 import PART3
+from tfhealth.config_part3 import PART3, TABULAR
 from tfhealth.data.synthetic_files import is_marked
 from tfhealth.run import main
 
@@ -34,12 +35,22 @@ TINY = replace(
     bootstrap_draws=20,
     pairs=5,
 )
+TINY_RECORDS = replace(
+    TABULAR["quick"],
+    vae=replace(TABULAR["quick"].vae, epochs=2, width=4, latent=3),
+    attacks=20,
+    draws=5,
+    bootstrap_draws=20,
+    seeds=2,
+    secrets=1,
+)
 FOLDERS = {"vae": "part3", "gan": "part3_gan"}
 
 
 def start(work, part2_run, *more):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(config_part3.PART3, "quick", TINY)
+        patch.setitem(config_part3.TABULAR, "quick", TINY_RECORDS)
         patch.setenv("TFHEALTH_CACHE", str(part2_run / "cache"))
         return main(["part3", "--run", "tiny", "--workdir", str(work), *more])
 
@@ -70,6 +81,7 @@ def test_every_deliverable_of_part_3_is_there(finished):
         with Image.open(folder / figure) as image:
             assert image.width == 1300
     assert {"samples", "classes", "interpolations", "losses", "realism", "usefulness"} <= set(found["figures"])
+    assert {"records_losses", "records_columns", "records_usefulness", "records_attacks"} <= set(found["figures"])
     assert ("reconstructions" in found["figures"]) == (finished[1] == "vae")
     assert "They show no patient" in (folder / "synthetic/card.md").read_text()
     assert not list(finished[0].rglob("*.partial*"))
@@ -79,6 +91,30 @@ def test_every_synthetic_file_carries_its_mark(finished):
     files = sorted((folder_of(finished) / "synthetic/images").rglob("*.png"))
     assert len(files) == 3 * TINY.synthetic
     assert all(is_marked(file) for file in files)
+
+
+def test_synthetic_records_are_marked_and_lie_within_the_real_ones(finished):
+    rows = list(csv.DictReader((folder_of(finished) / "synthetic/records.csv").read_text().splitlines()))
+    plain = load_breast_cancer()
+    assert len(rows) == findings(finished)["values"]["records"]["data"]["train"]
+    assert {row.pop("synthetic") for row in rows} == {"yes"}
+    assert {row.pop("diagnosis") for row in rows} == {"malignant", "benign"}
+    made = np.array([[float(row[name]) for name in plain.feature_names] for row in rows])
+    assert (made >= plain.data.min(0)).all()
+    assert (made <= plain.data.max(0)).all()
+
+
+def test_records_are_judged_used_and_attacked_beside_their_yardsticks(finished):
+    found = findings(finished)["values"]["records"]
+    assert [row["records"] for row in found["realism"]] == ["synthetic", "real training", "real, columns shuffled"]
+    assert {row["trained_on"] for row in found["usefulness"]["roc_auc"]} == {"real", "synthetic"}
+    assert all(len(row["by_seed"]) == 2 for row in found["usefulness"]["roc_auc"])
+    assert [row["attack"] for row in found["privacy"]["attacks"]] == ["attribute inference"] * 2 + ["singling out"]
+    assert [row["attacker_has"] for row in found["privacy"]["membership"]] == ["released records", "the model"]
+    assert found["privacy"]["tests"] == 7
+    card = (folder_of(finished) / "synthetic/card.md").read_text()
+    assert "They are of no patient" in card
+    assert "The patient records" in (folder_of(finished) / "challenges.md").read_text()
 
 
 def test_every_set_of_images_is_judged_beside_its_yardsticks(finished):

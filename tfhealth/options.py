@@ -152,7 +152,7 @@ def _add_table_options(command: argparse.ArgumentParser) -> None:
 PARTS = ("part1", "part2", "part3", "part4", "part5")
 SYNTHESIS_FOLDERS = {"vae": "part3", "gan": "part3_gan"}  # as in parts.part3, which imports TensorFlow
 OF_THIS_MACHINE = ("workdir", "data_dir", "workers", "cluster")  # no part of how a run was made
-WHOLE_RUN = (_add_run_options, _add_all_data_options, _add_synthesis_options, _add_compression_options)
+OF_EVERYTHING = (_add_run_options, _add_all_data_options, _add_synthesis_options, _add_compression_options)
 # What the help says of each command, and its options.
 COMMANDS = {
     "part1": (
@@ -175,8 +175,14 @@ COMMANDS = {
         "fairness audit and ethics: the model of part 2 or 1, and every file of part 4",
         (_add_run_options, _add_model_options),
     ),
-    "all": ("Parts 1 to 5 and the report, in the order of their dependencies", (*WHOLE_RUN, _add_worker_options)),
-    "report": ("report.pdf and report.html of a run, from what its parts found", WHOLE_RUN),
+    "all": (
+        "Parts 1 to 5 and the report, in the order of their dependencies",
+        (*OF_EVERYTHING, _add_worker_options),
+    ),
+    "report": (
+        "report.pdf and report.html of a run, from what its parts found",
+        OF_EVERYTHING,
+    ),
     "submit": (
         "LastName_FirstName_DL_Project.zip: the code, the report and five executed notebooks",
         (_add_author, _add_run_options, _add_all_data_options),
@@ -210,7 +216,7 @@ def part_workspace(options: argparse.Namespace, source: str, folder: str | None 
     command = options.command.__name__
     with workspace(options, source) as place:
         words = command_line(command, options, place.run, OF_THIS_MACHINE)
-        with recorded(place.exports(), folder or command, words, options.seed):
+        with recorded(place.root / "exports" / place.run, folder or command, words, options.seed):
             yield place
 
 

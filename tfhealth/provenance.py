@@ -72,7 +72,8 @@ def recorded(exports: Path, part: str, command: str, seed: int) -> Iterator[None
             machine(),
             versions(),
         )
-        write_json(exports / FOLDER / f"{part}.json", asdict(record))
+        if finished or exports.exists():  # a command that was refused leaves nothing
+            write_json(exports / FOLDER / f"{part}.json", asdict(record))
 
 
 def machine() -> dict[str, str]:

@@ -175,6 +175,12 @@ SYNTHESIS = Section(
         FigurePlan("losses", "the loss curves", "Loss curves by epoch, training and validation."),
         FigurePlan("collapse", "KL by latent dimension", "Posterior collapse: KL of each latent dimension.", 2),
         FigurePlan("classes", "samples by class", "Synthetic images by the class asked for.", 12),
+        FigurePlan(
+            "records_losses", "the records' loss curves", "Patient records: loss curves of the tabular VAE.", 23
+        ),
+        FigurePlan("records_columns", "records column by column", "Columns of real and synthetic patient records.", 24),
+        FigurePlan("records_usefulness", "what the records are good for", "ROC AUC by what was trained on.", 25),
+        FigurePlan("records_attacks", "attacks on the records", "Attacks on people trained on, and on others.", 36),
         FigurePlan("reconstructions", "reconstructions", "Test images and their reconstructions.", 32),
         FigurePlan("usefulness", "what the images are good for", "Balanced accuracy by what was trained on.", 22),
         FigurePlan("realism", "realism as a chart", "Likeness to real test images.", 53),
