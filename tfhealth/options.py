@@ -40,7 +40,7 @@ def parser(commands: Sequence[Callable[[argparse.Namespace], int]]) -> argparse.
 def _add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--profile", choices=("quick", "full"), default="quick", help="minutes, or the best result")
     command.add_argument("--seed", type=int, default=0, help="of split, weights and search (default %(default)s)")
-    command.add_argument("--deterministic", action="store_true", help="the same bits each time, a little slower")
+    command.add_argument("--deterministic", action="store_true", help="the same bits each time; may be slower")
     command.add_argument("--run", help="name of the run (default: <data set>-<profile>-seed<N>)")
     command.add_argument("--workdir", type=Path, default=Path(), help="outputs go to WORKDIR/{exports,logs,tuners}/RUN")
 
