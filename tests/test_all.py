@@ -41,11 +41,11 @@ RUBRIC = [
     ("part4", "size, time, accuracy before and after", ("comparison.csv",), "Latency (ms)"),
     ("part4", "most effective technique", ("analysis.md",), "Part 4: Compression and deployment"),
     ("part5", "performance by subgroup", ("groups.csv", "disparities.csv"), "performance of the model by demographic"),
-    ("part5", "ethics", ("analysis.md",), "Dual use"),
+    ("part5", "ethics", ("analysis.md",), "Dual-use"),
     ("part5", "recommendations", ("recommendations.md",), "Recommendations"),
 ]
 # Beside timings: the texts and the choices that follow from measured latency.
-TIMINGS = re.compile(r"seconds|_ms|ms_per|latency|times_faster|throughput|memory|tracking_cost|^text$|gradient_cost")
+TIMINGS = re.compile(r"seconds|_ms|ms_per|latency|times_faster|throughput|memory|tracking_cost|^text$")
 
 
 def start(workdir: Path, *arguments: str) -> None:
@@ -110,7 +110,7 @@ def test_finished_parts_are_not_made_again(workdir):
 
 def test_run_took_the_time_and_memory_that_the_readme_promises(workdir):
     records = [json.loads(path.read_text()) for path in (workdir / "exports" / RUN).glob(f"{FOLDER}/*.json")]
-    assert len(records) == 6
+    assert len(records) == 5  # of the parts; the report takes seconds
     assert sum(record["seconds"] for record in records) < MOST_SECONDS
     assert max(record["peak_memory_mb"] for record in records) < MOST_GIGABYTES * 1024
 

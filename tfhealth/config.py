@@ -218,7 +218,8 @@ PART2 = {
     ),
 }
 
-# On Ohsumed's validation split the Transformer's loss was lowest after 3 of 10 epochs, its accuracy highest after 6.
+# On Ohsumed's validation split (seed 0) the loss of a Transformer with dropout 0.5 was lowest after epoch 5, with an
+# accuracy of 0.653; three epochs later, when the loss ended its training, that was 0.692.
 ACCURATE = {"stop_by": "val_accuracy", "patience": 5}
 
 PART1 = {
@@ -245,7 +246,7 @@ PART1 = {
         probe=TextTraining(epochs=1, batch_size=64, learning_rate=1e-3, clip_norm=1.0),
         bootstrap_draws=300,
     ),
-    # For some thousands of real documents: half an hour on 2 cores on Ohsumed.
+    # For some thousands of real documents.
     "full": Part1Config(
         notes_size=20000,
         vocabulary_size=16000,
@@ -253,12 +254,11 @@ PART1 = {
         lstm=TextModel(
             width=64,
             skip=True,
-            # Hiding two tokens in five was better than one in five on Ohsumed's validation split (loss 1.25, 1.27).
             training=TextTraining(epochs=10, learning_rate=3e-3, clip_norm=1.0, token_dropout=0.4, **ACCURATE),
         ),
         transformer=TextModel(
             width=128,
-            num_heads=2,  # better than 4 on Ohsumed's validation split (loss 1.14 against 1.23)
+            num_heads=2,
             training=TextTraining(epochs=10, learning_rate=1e-3, clip_norm=1.0, token_dropout=0.2, **ACCURATE),
         ),
         dropouts=(0.1, 0.3, 0.5),

@@ -1,5 +1,6 @@
 """`submit`: names, what is missing, and what the ZIP holds; the notebooks are replaced by short scripts."""
 
+import re
 import shutil
 import zipfile
 
@@ -92,4 +93,6 @@ def test_zip_holds_code_report_and_five_notebooks_and_is_the_same_twice(workspac
         names = set(file.namelist())
     assert {"report.pdf", "README.md", "setup.cfg", "tfhealth/run.py", "tests/conftest.py"} <= names
     assert {f"notebooks/{section.command}.{kind}" for section in SECTIONS for kind in ("py", "ipynb")} <= names
+    linted = re.search(r"ruff check (.+)", (submit.SOURCE / "Makefile").read_text())[1].split()
+    assert set(linted) <= {name.partition("/")[0] for name in names}, "`make test` would fail in the ZIP"
     assert not [name for name in names if "__pycache__" in name or name.startswith((".git/", ".venv"))]

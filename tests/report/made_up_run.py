@@ -44,6 +44,7 @@ VALUES = {
             "alarms": 1,
             "tests": 28,
         },
+        "model": "resnet8_width8",
         "view": {"name": "malignant"},
         "recommendations": ["Collect 158 more cases.", "Decide at a threshold of 0.38."],
     },
@@ -58,7 +59,7 @@ def text_of(words: int, headings: tuple[str, ...] = ()) -> str:
 
 def rows_of(plan) -> list[dict]:
     """Returns two rows that a table of the outline shows, one number of each column given with its interval."""
-    known = {"view": "malignant", "class": "malignant"}
+    known = {"model": "resnet8_width8", "view": "malignant", "class": "malignant"}
     row = {column.key: 0.125 if column.style not in ("text", "words", "short") else "name" for column in plan.columns}
     row |= {f"{key}_{end}": v for key in list(row) for end, v in (("low", 0.1), ("high", 0.2)) if row[key] == 0.125}
     row |= {column: known.get(column, values[0]) for column, values in plan.where}

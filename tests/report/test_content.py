@@ -81,10 +81,11 @@ def test_figure_that_no_outline_names_is_shown_last(exports):
     assert figure.rank > max(plan.rank for plan in SECTIONS[3].figures)
 
 
-def test_rows_of_the_other_view_are_left_out(exports):
+@pytest.mark.parametrize(("own", "other"), [("malignant", "one-vs-rest"), ("resnet8_width8", "int8.tflite")])
+def test_rows_of_other_views_and_models_are_left_out(exports, own, other):
     path = exports / "part5" / "groups.csv"
     lines = path.read_text().splitlines()
-    path.write_text("\n".join([*lines, lines[1].replace("malignant", "one-vs-rest")]))
+    path.write_text("\n".join([*lines, lines[1].replace(own, other)]))
     assert len(assemble(exports, COMMANDS).parts[4].tables[0].rows) == 2
 
 

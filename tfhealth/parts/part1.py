@@ -116,14 +116,12 @@ class Part1:
         )
 
     def keep_as(self, family: str, name: str) -> TrainingRun:
-        """Copies the finished run `name` and its curves to where the family's run is looked for, and returns it."""
+        """Returns a copy of the finished run `name`, made with its curves where the family's run is looked for."""
         for place in (self.workspace.logs, self.workspace.exports):  # the seal, run.json, last
             if not (kept := place("part1") / family).exists():
                 with atomic_folder(kept) as temporary:
                     shutil.copytree(place("part1", name), temporary, dirs_exist_ok=True)
-        found = replace(TrainingRun.load(self.workspace.exports("part1", family), "the same command"), name=family)
-        found.save(found.model_path.parent)
-        return found
+        return TrainingRun.load(self.workspace.exports("part1", family), "the same command")
 
 
 def run(

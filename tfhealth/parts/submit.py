@@ -16,8 +16,9 @@ from tfhealth.report.sections import SECTIONS
 
 SOURCE = Path(tfhealth.__file__).parent.parent
 CODE = (  # of the source folder; what a run writes, environments and caches stay out
-    "tfhealth", "tests", "notebooks", "docs", ".ci", "README.md", "CHANGELOG.md", "LICENSE", "Makefile", "setup.cfg",
-    "pyproject.toml", "requirements.lock", ".gitignore", "exports/README.md", "logs/README.md", "tuners/README.md",
+    "tfhealth", "tests", "notebooks", "benchmarks", "docs", ".ci", "README.md", "CHANGELOG.md", "LICENSE",
+    "Makefile", "setup.cfg", "pyproject.toml", "requirements.lock", ".gitignore",
+    "exports/README.md", "logs/README.md", "tuners/README.md",
 )  # fmt: skip
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # every member's date: the same files give the same ZIP
 WORD = r"[^\W\d_](?:['-]?[^\W\d_])*"  # letters of any script, with hyphens and apostrophes between them

@@ -239,7 +239,7 @@ ETHICS = Section(
                 Column("Specificity", "specificity", "interval2"),
                 Column("ROC AUC", "roc_auc", "interval2"),
             ),
-            (("view", ("=view.name",)), ("class", ("=view.name", "all classes"))),
+            (("model", ("=model",)), ("view", ("=view.name",)), ("class", ("=view.name", "all classes"))),
         ),
         TablePlan(
             "mitigation_price",
