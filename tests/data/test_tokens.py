@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tokenizers import Tokenizer
@@ -112,6 +114,17 @@ def test_token_dropout_hides_its_share_of_tokens_never_padding_and_resumes():
     assert all((tokens[:, 40:] == PADDING_ID).all() for tokens, _ in whole)
     again = batches(feed, split, epochs=range(19, 20))
     np.testing.assert_array_equal(again[-1][0], whole[-1][0])
+
+
+def test_twice_puts_each_text_into_a_batch_again_with_other_tokens_hidden_and_the_same_weight():
+    split = replace(tokens_of(), weights=np.arange(8, dtype=np.float32))
+    for tokens, labels, weights in batches(TextFeed(2, token_dropout=0.3, twice=True), split):
+        assert len(tokens) == len(labels) == len(weights) == 8
+        for half in (labels, weights):
+            np.testing.assert_array_equal(half[:4], half[4:])
+        both = (tokens[:4] != UNKNOWN_ID) & (tokens[4:] != UNKNOWN_ID)
+        np.testing.assert_array_equal(tokens[:4][both], tokens[4:][both])
+        assert ((tokens[:4] == UNKNOWN_ID) != (tokens[4:] == UNKNOWN_ID)).any()
 
 
 def test_evaluation_hides_nothing_and_keeps_the_order():

@@ -36,7 +36,8 @@ def shuffled_batches(
 ) -> tf.data.Dataset:
     """Returns the batches of all phases, one epoch after the other, whole batches only; a smaller split is one batch.
 
-    A batch is what `prepare` makes of rows and labels; of a split with weights, these follow as a third element.
+    A batch is what `prepare` makes of rows and labels, once or several times as many; of a split with weights, these
+    follow as a third element.
 
     Args:
         split: the training split; its rows are read batch by batch, so memory does not grow with it.
@@ -65,7 +66,7 @@ def shuffled_batches(
 
     def prepared(prepare: Prepare, batch, labels, key, weights):
         made = prepare(batch, labels, key)
-        return made if split.weights is None else (*made, weights)
+        return made if split.weights is None else (*made, tf.tile(weights, [len(made[1]) // batch_size]))
 
     parts = [
         tf.data.Dataset.from_generator(partial(rows, epochs), output_signature=signature).map(

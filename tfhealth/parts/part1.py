@@ -107,7 +107,7 @@ class Part1:
             build,
             *splits,
             training,
-            TextFeed(self.bundle.num_classes, training.token_dropout),
+            TextFeed.of(training, self.bundle.num_classes),
             num_classes=self.bundle.num_classes,
             seed=self.seed,
             folder=self.workspace.exports("part1", name),
@@ -192,7 +192,7 @@ def token_stage(
 def grid_stage(part: Part1, family: str, pool: Executor | None) -> Grid:
     """Searches dropout, L2 and early stopping of one family."""
     part = replace(part, encoder=None)  # no trial needs it, and each worker would get a copy
-    base = replace(getattr(part.config, family).training, epochs=part.config.grid_epochs)
+    base = replace(getattr(part.config, family).training, epochs=part.config.grid_epochs, consistency=0.0)
 
     def train_one(name: str, config: TextTraining, stopped: TrainingRun | None) -> TrainingRun:
         if stopped is not None and stopped.best_epoch == config.epochs:

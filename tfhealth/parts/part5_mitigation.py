@@ -161,7 +161,7 @@ def _train_on(part, split: Split, name: str, folder: Path) -> Path:
     own |= {"epochs": part.config.retraining_epochs, "learning_rate": part.config.retraining_rate}
     config = kind(**{**own, "resolutions": ()} if image else own)
     classes = part.bundle.num_classes
-    feed = ImageFeed.of(config, classes) if image else TextFeed(classes, config.token_dropout)
+    feed = (ImageFeed if image else TextFeed).of(config, classes)
     found = train(
         f"mitigated/{name}",
         lambda _: keras.saving.load_model(saved.model_path, compile=False),

@@ -151,7 +151,7 @@ def compile_model(
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     if loss is None:
         shares = class_shares(train_split, num_classes)
-        loss = LogitAdjustedCrossentropy(shares, config.balance, config.label_smoothing)
+        loss = LogitAdjustedCrossentropy(shares, config.balance, config.label_smoothing, config.consistency)
     optimizer.build(model.trainable_variables)  # a train step that creates variables is traced twice
     model.compile(optimizer, loss, jit_compile=False)
 
