@@ -43,6 +43,7 @@ OWNERS = {
     "ai_edge_litert": ("compression/runtime.py", "compression/timing.py", "compression/predict_image.py"),
     "keras_tuner": ("tuning/",),
     "ray": ("tuning/workers.py",),
+    "dp_accounting": ("training/private.py",),
     "fairlearn": ("audit/fairness.py", "audit/mitigation.py"),
     "matplotlib": ("report/",),
     "typst": ("report/pdf.py",),

@@ -38,6 +38,7 @@ TINY = replace(
 TINY_RECORDS = replace(
     TABULAR["quick"],
     vae=replace(TABULAR["quick"].vae, epochs=2, width=4, latent=3),
+    private=replace(TABULAR["quick"].private, epochs=2, width=4),
     attacks=20,
     draws=5,
     bootstrap_draws=20,
@@ -45,6 +46,7 @@ TINY_RECORDS = replace(
     secrets=1,
 )
 FOLDERS = {"vae": "part3", "gan": "part3_gan"}
+PRIVATE = {"vae": ("--epsilon", "1,8"), "gan": ()}
 
 
 def start(work, part2_run, *more):
@@ -60,7 +62,7 @@ def finished(request, part2_run, tmp_path_factory):
     """(working folder, model) of a finished run of `part3`."""
     work = tmp_path_factory.mktemp(request.param)
     shutil.copytree(part2_run / "exports", work / "exports")
-    assert start(work, part2_run, "--model", request.param, "--debug") == 0
+    assert start(work, part2_run, "--model", request.param, "--debug", *PRIVATE[request.param]) == 0
     return work, request.param
 
 
@@ -117,6 +119,34 @@ def test_records_are_judged_used_and_attacked_beside_their_yardsticks(finished):
     assert "The patient records" in (folder_of(finished) / "challenges.md").read_text()
 
 
+def test_records_with_privacy_have_a_file_a_guarantee_and_a_price_at_each_epsilon(finished):
+    folder, rows = folder_of(finished), findings(finished)["values"]["records"]["private"]
+    assert ("records_private" in findings(finished)["tables"]) == bool(rows) == (finished[1] == "vae")
+    if not rows:
+        return
+    assert [row["file"] for row in rows] == ["records.csv", "records_epsilon_1.csv", "records_epsilon_8.csv"]
+    assert [row["epsilon"] for row in rows] == [None, pytest.approx(1, rel=0.01), pytest.approx(8, rel=0.01)]
+    assert rows[1]["noise"] > rows[2]["noise"] > 0
+    for row in rows:
+        assert (
+            len((folder / "synthetic" / row["file"]).read_text().splitlines())
+            == 1 + findings(finished)["values"]["records"]["data"]["train"]
+        )
+        for score in ("logistic_regression", "gradient_boosting", "membership_auc"):
+            assert 0 <= row[f"{score}_low"] <= row[score] <= row[f"{score}_high"] <= 1
+    card = (folder / "synthetic/card.md").read_text()
+    assert "the accountant" in card.lower()
+    assert "must not know the seed" in card
+    assert "At what price?" in (folder / "challenges.md").read_text()
+
+
+@pytest.mark.parametrize("text", ["none", "0", "1,1", "-3", "nan", "1;8"])
+def test_epsilon_that_is_none_is_one_line_and_exit_code_2(text, part2_run, tmp_path, capsys):
+    assert start(tmp_path, part2_run, f"--epsilon={text}") == 2
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("tfhealth: "))
+    assert line.startswith(f"tfhealth: --epsilon {text}: give")
+
+
 def test_every_set_of_images_is_judged_beside_its_yardsticks(finished):
     rows = list(csv.DictReader((folder_of(finished) / "realism.csv").read_text().splitlines()))
     own = {"vae": {"VAE", "VAE, prior only", "plain VAE"}, "gan": {"GAN", "GAN, unchosen"}}[finished[1]]
@@ -164,7 +194,7 @@ def test_second_start_trains_and_writes_nothing_anew(finished, part2_run):
         return {path: path.stat().st_mtime_ns for end in kept for path in folder_of(finished).rglob(end)}
 
     before, text = made(), findings(finished)["text"]
-    assert start(finished[0], part2_run, "--model", finished[1]) == 0
+    assert start(finished[0], part2_run, "--model", finished[1], *PRIVATE[finished[1]]) == 0
     assert made() == before
     assert findings(finished)["text"] == text
 

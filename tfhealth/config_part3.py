@@ -162,17 +162,25 @@ class TabularConfig:
         seeds: generators trained, each judged by what it is good for; the first is judged in all else.
         attacks: people attacked, at most, by attribute inference; half as many descriptions single people out.
         secrets: columns that are guessed besides the label: the first ones.
+        private: training with DP-SGD, see training.private; its batch size follows from private_rate, the chance that a
+            record is in a batch. clip: longest gradient of a record. delta: of the guarantee.
         draws, bootstrap_draws: as in Part3Config.
     """
 
     vae: VAETraining
+    private: VAETraining
     attacks: int
     draws: int
     bootstrap_draws: int
     batches: int = 16
     seeds: int = 3
     secrets: int = 4
+    private_rate: float = 0.2
+    clip: float = 1.0
+    delta: float = 1e-5
 
+
+PRIVATE = VAETraining(epochs=40, width=32, latent=4, learning_rate=3e-3, annealing=0.3)
 
 TABULAR = {
     "quick": TabularConfig(
@@ -180,12 +188,14 @@ TABULAR = {
         # AUC of 0.997 (real ones: 1.000), and an attack with the model told members from others with an AUC of 0.555;
         # of width 64 and latent 16 these were 0.999 and 0.604.
         vae=VAETraining(epochs=40, width=32, latent=8, learning_rate=3e-3, annealing=0.3, free_bits=0.05),
+        private=PRIVATE,
         attacks=300,
         draws=30,
         bootstrap_draws=300,
     ),
     "full": TabularConfig(
         vae=VAETraining(epochs=60, width=64, latent=16, learning_rate=3e-3, annealing=0.3, free_bits=0.05),
+        private=PRIVATE,
         attacks=1000,
         draws=100,
         bootstrap_draws=1000,

@@ -88,6 +88,7 @@ def _add_synthesis_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--records", default="breast_cancer", metavar="NAME", help=f"patient records: {RECORDS} (default %(default)s)"
     )
+    command.add_argument("--epsilon", metavar="E,...", help="records with differential privacy too, at each, as in 1,8")
 
 
 def _add_model_options(command: argparse.ArgumentParser) -> None:

@@ -104,6 +104,7 @@ def part3(options: argparse.Namespace) -> int:
             seed=options.seed,
             model=options.model,
             records=options.records,
+            epsilon=options.epsilon,
         )
     return 0
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfhealth.data.tabular import Column
-from tfhealth.data.tabular_encoding import LARGEST_SCORE, Encoding
+from tfhealth.data.tabular_encoding import DECIMALS, LARGEST_SCORE, Encoding
 
 RNG = np.random.default_rng(0)
 COLUMNS = (Column("weight"), Column("sex", ("f", "m")), Column("age"), Column("empty", ()))
@@ -79,3 +79,16 @@ def test_table_without_numbers_or_without_categories_is_encoded():
     assert only.encode(TRAIN[:5, 1:2]).shape == (5, 3)
     numbers = Encoding.fit(TRAIN[:, 2:3], COLUMNS[2:3])
     assert numbers.decode(np.zeros((4, 1)), np.zeros((4, 0), int)).shape == (4, 1)
+
+
+def test_ranges_alone_know_the_ends_of_a_column_and_nothing_between():
+    """Another table with the same ends, grid and gaps gives the same encoding; of quantiles it would not."""
+    weight, other = np.linspace(0, 1, 401), np.linspace(0, 1, 401) ** 3
+    first, second = (Encoding.fit(x[:, None].round(DECIMALS), COLUMNS[:1], ranges_only=True) for x in (weight, other))
+    asked = np.array([[0.0], [0.3], [1.0]])
+    np.testing.assert_array_equal(first.encode(asked), second.encode(asked))
+    np.testing.assert_allclose(
+        first.encode(asked)[:, 0], [-LARGEST_SCORE, -0.4 * LARGEST_SCORE, LARGEST_SCORE], rtol=1e-6
+    )
+    far = first.decode(np.array([[-9.0], [9.0], [0.0]]), np.zeros((3, 0), int))
+    np.testing.assert_allclose(far[:, 0], [0.0, 1.0, 0.5])

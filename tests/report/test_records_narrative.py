@@ -9,7 +9,17 @@ def ends(name, value):
     return {name: value, f"{name}_low": value - 0.1, f"{name}_high": value + 0.1}
 
 
-def values(*, flagged=False, distance=0.31):
+def private_rows():
+    """As parts.part3_private makes them."""
+    granted = {"delta": 1e-5, "clip": 1.0, "noise": 4.2, "rate": 0.2, "steps": 200}
+    scores = {"logistic_regression": 0.81, "membership_auc": 0.51}
+    return [
+        {"file": "records.csv", "epsilon": None, **scores, "membership_auc": 0.61},
+        {"file": "records_epsilon_1.csv", "epsilon": 0.9999, **granted, **scores},
+    ]
+
+
+def values(*, flagged=False, distance=0.31, private=()):
     """As parts.part3_tabular makes them."""
     rates = {"value": 0.02, "low": 0.01, "high": 0.03}
     return {
@@ -17,6 +27,7 @@ def values(*, flagged=False, distance=0.31):
         "training": {"config": {"free_bits": 0.05}},
         "written": 1234,
         "collapse": {"active": 0.75},
+        "private": list(private),
         "columns": [
             {"column": name, "kind": kind, "distance": far, "distance_between_real": near, "missing_real": gaps}
             for name, kind, far, near, gaps in (
@@ -86,6 +97,16 @@ def test_card_says_what_the_records_are():
         "They are of no patient",
         '"synthetic"',
         "conditional on illness",
-        "No differential",
+        "No differential privacy in `records.csv`",
     ):
         assert words in card
+
+
+def test_private_records_are_described_with_their_guarantee_and_what_it_leaves_open():
+    card = records_card(values(private=private_rows()))
+    assert "`records_epsilon_1.csv`" in card
+    assert "noise multiplier 4.20, 200 batches, each record in one with a chance of 0.20" in card
+    assert "(\u03b5 = 1.00, \u03b4 = 1e-05)-differential privacy" in card
+    price = records_assessment(values(private=private_rows()))[-1]
+    assert "no guarantee: logistic regression 0.81, membership inference with the model 0.61; \u03b5 = 1.00" in price
+    assert len(records_assessment(values())) == 3

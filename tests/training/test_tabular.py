@@ -124,7 +124,7 @@ def test_error_of_each_record_is_highest_for_one_that_cannot_be(parts):
 
 
 def test_train_step_moves_every_trainable_weight():
-    model = tabular._build(RECORDS, ENCODING, replace(CONFIG, annealing=0.0), 0)
+    model = tabular._build(RECORDS, ENCODING, replace(CONFIG, annealing=0.0), 0, None)
     model.beta.assign(1.0)
     optimizer = generative.adam(replace(CONFIG, weight_average=0.0))
     model.compile(optimizer, jit_compile=False)

@@ -1,7 +1,8 @@
 """Records to vectors that a network takes, and back; fitted on training records only.
 
-A record becomes its numbers as normal scores, then one-hot groups in the order of the columns: the categories of a
-column, with missing as one more where training has it, and for a column of numbers with missing ones: known, missing.
+A record becomes its numbers as normal scores (for a private model as places between two ends), then one-hot groups in
+the order of the columns: the categories of a column, with missing as one more where training has it, and for a column
+of numbers with missing ones: known, missing.
 
 Sources: missing as a value of its own and softmax groups as in TVAE (Xu et al. 2019, arXiv:1907.00503, sec. 4.2 and
 4.4); its mode-specific normalisation is replaced by quantiles to normal scores, which need no number of modes
@@ -23,6 +24,32 @@ DECIMALS = 8  # the most that are looked for
 
 
 @dataclass(frozen=True)
+class Ranges:
+    """Maps each column of numbers from its range to [-LARGEST_SCORE, LARGEST_SCORE], evenly, and back.
+
+    It knows the two ends of a column and nothing of what lies between, as quantiles do, each of which is somebody's.
+
+    Attributes:
+        low, high: (numbers,) ends.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def fit(cls, numbers: np.ndarray) -> "Ranges":
+        return cls(np.nanmin(numbers, axis=0), np.nanmax(numbers, axis=0))
+
+    def transform(self, numbers: np.ndarray) -> np.ndarray:
+        width = np.where(self.high > self.low, self.high - self.low, 1.0)
+        return (2 * (numbers - self.low) / width - 1) * LARGEST_SCORE
+
+    def inverse_transform(self, scores: np.ndarray) -> np.ndarray:
+        shares = (np.clip(scores, -LARGEST_SCORE, LARGEST_SCORE) / LARGEST_SCORE + 1) / 2
+        return self.low + shares * (self.high - self.low)
+
+
+@dataclass(frozen=True)
 class Encoding:
     """A fitted encoding.
 
@@ -35,17 +62,24 @@ class Encoding:
     """
 
     columns: tuple[Column, ...]
-    scaler: QuantileTransformer | None
+    scaler: QuantileTransformer | Ranges | None
     grids: tuple[np.ndarray | None, ...]
     decimals: tuple[int | None, ...]
     missing: np.ndarray
 
     @classmethod
-    def fit(cls, x: np.ndarray, columns: Sequence[Column]) -> "Encoding":
-        """Returns the encoding of training records (n, columns), as Records holds them."""
+    def fit(cls, x: np.ndarray, columns: Sequence[Column], *, ranges_only: bool = False) -> "Encoding":
+        """Returns the encoding of training records (n, columns), as Records holds them.
+
+        Args:
+            ranges_only: learn no quantiles, only what a table's description would say as well: the ends of each
+                column, its values where they are few, its decimals, and whether any are missing.
+        """
         numbers = x[:, _numeric(columns)]
         scaler = None
-        if numbers.shape[1]:
+        if ranges_only and numbers.shape[1]:
+            scaler = Ranges.fit(numbers)
+        elif numbers.shape[1]:
             scaler = QuantileTransformer(
                 n_quantiles=min(QUANTILES, len(x)), output_distribution="normal", subsample=None
             ).fit(numbers)

@@ -6,6 +6,7 @@ The same for patient records, see part3_tabular. What it leaves in exports/<run>
     records/vae_<seed>/                        those of the records
     synthetic/images/<class>/*.png, card.md    the synthetic images, each marked in its metadata
     synthetic/records.csv                      the synthetic records, marked in their first column
+    synthetic/records_epsilon_<epsilon>.csv    others, of generators trained with differential privacy
     findings.json, tables, figures, analysis.md, challenges.md
 """
 
@@ -22,6 +23,7 @@ from tfhealth.data.synthetic_files import write_synthetic_images
 from tfhealth.data.tabular import RecordOptions, load_records
 from tfhealth.parts import part3_findings as findings
 from tfhealth.parts.part3_judging import Made, Yardstick, make
+from tfhealth.parts.part3_private import epsilons_of, private_records
 from tfhealth.parts.part3_sources import Judge, Part3
 from tfhealth.parts.part3_tabular import run_tabular
 from tfhealth.parts.part3_usefulness import usefulness
@@ -44,6 +46,7 @@ def run(
     seed: int,
     model: str = "vae",
     records: str = "breast_cancer",
+    epsilon: str | None = None,
 ) -> Path:
     """Runs the part and returns the folder with findings.json; trainings that are finished are not done again.
 
@@ -51,7 +54,9 @@ def run(
         options: the same that Part 2's model was made with; it judges.
         model: "vae" or "gan".
         records: the table that synthetic records are made of, see data.tabular; a csv's columns are named in `options`.
+        epsilon: guarantees of differential privacy for records, "1,8"; None: none.
     """
+    epsilons = epsilons_of(epsilon)
     say(f"Part 3: {image}, {model.upper()}, profile {profile}, seed {seed}")
     table = load_records(records, record_options(options, seed))
     part = load_stage(workspace, image, options, profile, seed, model)
@@ -62,6 +67,7 @@ def run(
     made = synthesis_stage(part, runs, guide, yardstick)
     files_stage(part, made[0])
     tabular, drawn_records = run_tabular(part, table, profile)
+    tabular["private"] = private_records(part, table, profile, epsilons, tabular) if epsilons else []
     values = findings.collect(part, yardstick, made) | {"records": tabular}
     say("Training classifiers with, on and without synthetic images")
     values["usefulness"] = usefulness(part, made[0])

@@ -77,7 +77,7 @@ def run_tabular(part: Part3, records: Records, profile: str) -> tuple[dict, dict
         "written": len(made[0].x),
         "collapse": collapse(records, made[0], part.seed),
         "columns": columns,
-        "realism": realism(records, made[0], config, part.seed),
+        "realism": realism(records, made[0].generator.encoding, made[0].x, config, part.seed),
         "usefulness": usefulness(records, made, config, part.seed),
         "privacy": privacy(
             records, made[0].generator.encoding, made[0].x, config, part.seed, suspicion(records, made[0])
@@ -96,11 +96,14 @@ def make_records(part: Part3, records: Records, config: TabularConfig, folder: P
     name, log_dir = f"vae_{seed}", part.logs(f"records_vae_{seed}")
     vae = replace(config.vae, batch_size=max(config.vae.batch_size, len(records.bundle.train) // config.batches))
     run = train_tabular_vae(f"records {name}", records, vae, seed=seed, folder=folder / name, log_dir=log_dir)
-    parts = {
-        path.stem: keras.saving.load_model(path, compile=False) for path in sorted((folder / name).glob("*.keras"))
-    }
+    parts = load_parts(folder / name)
     generator = generator_of(parts, records, seed)
     return MadeRecords(run, parts, generator, generator.make(records.bundle.train.y, seed))
+
+
+def load_parts(folder: Path) -> dict[str, keras.Model]:
+    """Returns name -> model of a finished training."""
+    return {path.stem: keras.saving.load_model(path, compile=False) for path in sorted(folder.glob("*.keras"))}
 
 
 def collapse(records: Records, made: MadeRecords, seed: int) -> dict:
@@ -119,16 +122,16 @@ def column_values(records: Records, made: np.ndarray, config: TabularConfig, see
     return [row | {"distance_between_real": real["distance"]} for row, real in zip(rows, yardstick, strict=True)]
 
 
-def realism(records: Records, made: MadeRecords, config: TabularConfig, seed: int) -> list[dict]:
+def realism(records: Records, encoding: Encoding, made: np.ndarray, config: TabularConfig, seed: int) -> list[dict]:
     """Returns a row for each set of records, all as many: distances and neighbourhoods to real test records.
 
     Yardsticks: real training records, the best there is; their columns shuffled, each right and none together.
     """
-    train, encoding, rng = records.bundle.train, made.generator.encoding, np.random.default_rng(seed)
+    train, rng = records.bundle.train, np.random.default_rng(seed)
     target = vectors(records, encoding, _values(records.bundle.test), records.bundle.test.y)
     count, shuffled = min(len(target), len(train)), shuffled_columns(np.column_stack([_values(train), train.y]), seed)
     sets = {
-        "synthetic": vectors(records, encoding, made.x, train.y),
+        "synthetic": vectors(records, encoding, made, train.y),
         "real training": vectors(records, encoding, _values(train), train.y),
         "real, columns shuffled": vectors(records, encoding, shuffled[:, :-1], shuffled[:, -1].astype(int)),
     }

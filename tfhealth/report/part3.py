@@ -10,7 +10,7 @@ from tfhealth.data.dataset import DatasetBundle
 from tfhealth.paths import write_text
 from tfhealth.report import figures, image_figures, records_figures
 from tfhealth.report import synthesis_figures as synthesis
-from tfhealth.report.records_narrative import records_assessment, records_card, records_challenge
+from tfhealth.report.records_narrative import guarantee, records_assessment, records_card, records_challenge
 from tfhealth.report.synthesis_card import synthetic_data_card
 from tfhealth.report.synthesis_narrative import assessment, challenges, part3_reflection
 from tfhealth.report.writing import write_findings
@@ -84,6 +84,7 @@ def _tables(values: Mapping[str, Any]) -> dict[str, Sequence[Mapping[str, Any]]]
         ],
         "records_membership": values["records"]["privacy"]["membership"],
         "records_attacks": values["records"]["privacy"]["attacks"],
+        **({"records_private": values["records"]["private"]} if values["records"]["private"] else {}),
     }
 
 
@@ -152,6 +153,13 @@ def _record_figures(folder: Path, values: Mapping[str, Any], drawn: Mapping[str,
             "Guessing an attribute, singling out: people trained on (success), others (control)",
         ),
     }
+    if values["private"]:
+        classifiers = [name.replace(" ", "_") for name in values["usefulness"]["change"]]
+        shown = [*classifiers, "membership_auc"]
+        rows = [{"name": guarantee(row), **{s: _triple(row, s) for s in shown}} for row in values["private"]]
+        draw["records_private"] = lambda path: figures.before_after(
+            rows, shown, path, "Records with differential privacy: ROC AUC of use and of an attack, 95 % intervals"
+        )
     for name, function in draw.items():
         function(folder / f"{name}.png")
     return {name: f"{name}.png" for name in draw}

@@ -46,6 +46,7 @@ def records_assessment(values: Mapping[str, Any]) -> list[str]:
         f"{number(shuffled['association_gap'], 3)}).{farthest}",
         f"Useful? {_useful(values)}",
         f"Private? {_private(values)}",
+        *([f"At what price? {_price(values)}"] if values["private"] else []),
     ]
 
 
@@ -60,9 +61,42 @@ def records_card(values: Mapping[str, Any]) -> str:
         "- Numbers lie within those of the training records, whose smallest and largest they may repeat; categories of "
         "fewer than five training records are pooled; missing values are made as well.",
         *(f"- {sentence}" for sentence in records_assessment(values)),
-        "- No differential privacy: nothing here is a guarantee.",
+        "- No differential privacy in `records.csv`: nothing there is a guarantee.",
+        *map(_granted, values["private"][1:]),
     ]
     return "\n".join(["## Patient records", "", *lines]) + "\n"
+
+
+def guarantee(row: Mapping[str, Any]) -> str:
+    """Returns what a generator of records grants, for a row of findings.values["records"]["private"]."""
+    return "no guarantee" if row["epsilon"] is None else f"\u03b5 = {number(row['epsilon'])}"
+
+
+def _granted(row: Mapping[str, Any]) -> str:
+    """Returns the card's line on a file whose generator was trained with DP-SGD."""
+    return (
+        f"- `{row['file']}`: made by a generator trained with DP-SGD (gradients clipped to {row['clip']:g}, noise "
+        f"multiplier {number(row['noise'])}, {row['steps']} batches, each record in one with a chance of "
+        f"{number(row['rate'])}). The accountant (privacy loss distributions) grants each record ({guarantee(row)}, "
+        f"\u03b4 = {row['delta']:g})-differential privacy against adding or leaving it out. Taken as public and not "
+        "protected: the columns' names, ranges, few values and categories, and how many records each class has. A "
+        "person with several records is protected less. The noise follows from the run's seed: whoever is to be kept "
+        "from the records must not know the seed. Each file has its guarantee alone; who gets several can add them up."
+    )
+
+
+def _price(values: Mapping[str, Any]) -> str:
+    """Says what classifiers trained on private records reach, and what an attacker does."""
+    told = []
+    for row in values["private"]:
+        scores = [f"{name} {number(row[name.replace(' ', '_')])}" for name in values["usefulness"]["change"]]
+        told.append(
+            f"{guarantee(row)}: {listed(scores)}, membership inference with the model {number(row['membership_auc'])}"
+        )
+    return (
+        "ROC AUC of classifiers trained on synthetic records, and of the attack on people (guessing: 0.5), by what "
+        f"each record is granted: {'; '.join(told)}."
+    )
 
 
 def _useful(values: Mapping[str, Any]) -> str:

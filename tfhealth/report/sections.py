@@ -165,6 +165,31 @@ SYNTHESIS = Section(
             ),
             (("space", ("classifier features",)),),
         ),
+        TablePlan(
+            "records_usefulness",
+            "what the synthetic records are good for",
+            "Synthetic patient records: ROC AUC on real test records of classifiers trained on real and on synthetic "
+            "ones.",
+            (
+                Column("Classifier", "classifier"),
+                Column("Trained on", "trained_on"),
+                Column("ROC AUC", "value", "interval"),
+            ),
+        ),
+        TablePlan(
+            "records_private",
+            "what differential privacy costs the records",
+            "Synthetic patient records with differential privacy: what each record is granted, ROC AUC of classifiers "
+            "trained on them, and of membership inference with the model (0.5 is guessing).",
+            (
+                Column("File", "file"),
+                Column("Epsilon", "epsilon", "score2"),
+                Column("Delta", "delta"),
+                Column("Logistic regression", "logistic_regression", "interval"),
+                Column("Gradient boosting", "gradient_boosting", "interval"),
+                Column("Membership inference", "membership_auc", "interval"),
+            ),
+        ),
     ),
     (
         FigurePlan(
@@ -180,6 +205,7 @@ SYNTHESIS = Section(
         ),
         FigurePlan("records_columns", "records column by column", "Columns of real and synthetic patient records.", 24),
         FigurePlan("records_usefulness", "what the records are good for", "ROC AUC by what was trained on.", 25),
+        FigurePlan("records_private", "the price of differential privacy", "Records with differential privacy.", 26),
         FigurePlan("records_attacks", "attacks on the records", "Attacks on people trained on, and on others.", 36),
         FigurePlan("reconstructions", "reconstructions", "Test images and their reconstructions.", 32),
         FigurePlan("usefulness", "what the images are good for", "Balanced accuracy by what was trained on.", 22),

@@ -7,8 +7,8 @@ from tfhealth.report.wording import interval, is_known, listed, number
 
 MIN_WORDS, MAX_WORDS = 150, 200
 DISPENSABLE = ("diverged", "lesson", "useful", "agreement")  # left out, in this order, of too long a text
-# A VAE is said to have collapsed if fewer of its dimensions are active, or its z tells less about the image than this
-# share of what it tells with the remedies.
+# A VAE is said to have collapsed if fewer of its dimensions are active, and to have done so partly if its z tells less
+# about the image than this share of what it tells with the remedies.
 ACTIVE_ENOUGH, INFORMATION_ENOUGH = 0.6, 0.5
 RECALL_ENOUGH = 0.5  # of what real held-out images reach; below it a GAN is said to have lost modes
 PRIVACY = (
@@ -107,11 +107,12 @@ def challenges(values: Mapping[str, Any]) -> list[dict]:
     ]
 
 
-def collapsed(values: Mapping[str, Any]) -> bool:
-    """Returns whether the plain VAE's posterior collapsed, by the rule above."""
+def collapse_of_plain(values: Mapping[str, Any]) -> str:
+    """Returns "whole", "partial" or "none": how far the plain VAE's posterior collapsed, by the rule above."""
     plain, own = (values["reconstruction"][name]["collapse"] for name in ("plain", "vae"))
-    informed = INFORMATION_ENOUGH * own["mutual_information"]
-    return plain["active"] < ACTIVE_ENOUGH or plain["mutual_information"] < informed
+    if plain["active"] < ACTIVE_ENOUGH:
+        return "whole"
+    return "partial" if plain["mutual_information"] < INFORMATION_ENOUGH * own["mutual_information"] else "none"
 
 
 def _vae(values) -> tuple[str, str]:
@@ -121,13 +122,13 @@ def _vae(values) -> tuple[str, str]:
         f"had {number(plain['collapse']['active'])} of its {values['latent']} latent dimensions active (mean KL above "
         f"0.01 nats) and {number(told, 1)} nats of information about the image"
     )
-    if collapsed(values):
-        challenge = f"The biggest challenge was posterior collapse: a plain VAE (beta 1, no remedies) {kept}."
-    else:
-        challenge = (
-            f"Posterior collapse, the challenge to be expected, hardly came: even a plain VAE (beta 1) {kept}. "
-            "The biggest one was detail that the decoder blurs."
-        )
+    challenge = {
+        "whole": f"The biggest challenge was posterior collapse: a plain VAE (beta 1, no remedies) {kept}.",
+        "partial": f"The biggest challenge was partial posterior collapse: a plain VAE (beta 1, no remedies) {kept}, "
+        "less than half of what it tells with remedies.",
+        "none": f"Posterior collapse, the challenge to be expected, hardly came: even a plain VAE (beta 1) {kept}. "
+        "The biggest one was detail that the decoder blurs.",
+    }[collapse_of_plain(values)]
     addressed = (
         f"It was addressed by KL annealing, {config['free_bits']:g} free nats a dimension and a final beta of "
         f"{config['beta']:g}: {number(own['collapse']['active'])} were then active, with "

@@ -178,8 +178,8 @@ def _pretrained(values) -> str:
     clear = score["low"] > max(_accuracy(values, name) for name in ("lstm", "transformer"))
     meaning = "above both, consistent with too few documents for learning" if clear else "no clear gain over learning"
     return (
-        f"Pretrained on other text, {_cut(label, LONGEST_TITLE)} scored {_number(score['value'], 3)}, {meaning} from "
-        "scratch."
+        f"The {_cut(label, LONGEST_TITLE)}, which has read other texts before, scored {_number(score['value'], 3)}, "
+        f"{meaning} from scratch."
     )
 
 

@@ -18,10 +18,12 @@ from tfhealth.data.tabular import Records
 from tfhealth.data.tabular_encoding import Encoding
 from tfhealth.models.tabular_vae import decoder, encoder
 from tfhealth.training.generative import in_batches, one_hot, train_generative
-from tfhealth.training.latents import ClassLatents, fit_latents
+from tfhealth.training.latents import ClassLatents, fit_latents, prior_latents
+from tfhealth.training.private import PoissonFeed, Privacy, PrivateVAE
 from tfhealth.training.record import TrainingRun
 from tfhealth.training.vae import VAE, Validation
 
+PRIVATE_SPREAD = 0.5  # of every number of a private model, whose columns are 6 wide (data.tabular_encoding.Ranges)
 SMALLEST_SPREAD = 0.05  # standard deviation of a number's Gaussian, in normal scores: none shrinks onto the records
 LARGEST_ERROR = 20.0  # nats for each number or category of a record; a training beyond has broken
 
@@ -52,9 +54,12 @@ class RecordError:
 
     Attributes:
         encoding: of the records.
+        spread: a standard deviation for all numbers instead, so that no record's error depends on the others'; None:
+            that of the batch.
     """
 
     encoding: Encoding
+    spread: float | None = None
 
     def __call__(self, records, made):
         """Returns the mean over the batch, of records and of what a decoder made, both (n, width)."""
@@ -62,9 +67,12 @@ class RecordError:
         if numbers:
             known = 1 - ops.matmul(records, missing_places(self.encoding))
             squares = ops.sum(known * ops.square(records - made)[:, :numbers], axis=0)
-            spread = squares / ops.maximum(ops.sum(known, axis=0), 1.0)
-            shares = ops.mean(known, axis=0)
-            total += ops.sum(shares * (ops.log(ops.maximum(spread, SMALLEST_SPREAD**2)) + 1)) / 2
+            if self.spread is None:
+                spread = squares / ops.maximum(ops.sum(known, axis=0), 1.0)
+                shares = ops.mean(known, axis=0)
+                total += ops.sum(shares * (ops.log(ops.maximum(spread, SMALLEST_SPREAD**2)) + 1)) / 2
+            else:
+                total += ops.sum(squares) / (2 * self.spread**2 * ops.cast(ops.shape(records)[0], "float32"))
         for start, stop in group_places(self.encoding):
             logits = ops.log_softmax(made[:, start:stop])
             total -= ops.mean(ops.sum(records[:, start:stop] * logits, axis=1))
@@ -116,21 +124,44 @@ def missing_places(encoding: Encoding) -> np.ndarray:
 
 
 def train_tabular_vae(
-    name: str, records: Records, config: VAETraining, *, seed: int, folder: Path, log_dir: Path
+    name: str,
+    records: Records,
+    config: VAETraining,
+    *,
+    seed: int,
+    folder: Path,
+    log_dir: Path,
+    privacy: Privacy | None = None,
 ) -> TrainingRun:
-    """Trains a VAE on the training records; see generative.train_generative. The config's guide takes no part."""
-    encoding = Encoding.fit(records.bundle.train.x.take(slice(None)), records.columns)
+    """Trains a VAE on the training records; see generative.train_generative. The config's guide takes no part.
+
+    Args:
+        privacy: what it has to grant each record; None: nothing.
+    """
+    encoding = encoding_of(records, private=privacy is not None)
     return train_generative(
         name,
-        partial(_build, records, encoding, config, seed),
+        partial(_build, records, encoding, config, seed, privacy),
         encoded(records.bundle.train, encoding),
         config,
-        feed=RecordFeed(records.bundle.num_classes),
+        feed=(RecordFeed if privacy is None else PoissonFeed)(records.bundle.num_classes),
         draw=None,
         seed=seed,
         folder=folder,
         log_dir=log_dir,
     )
+
+
+def encoding_of(records: Records, *, private: bool) -> Encoding:
+    """Returns the encoding of the training records; of a private model one that knows their columns' ranges alone."""
+    return Encoding.fit(records.bundle.train.x.take(slice(None)), records.columns, ranges_only=private)
+
+
+def private_generator_of(parts: Mapping[str, keras.Model], records: Records) -> RecordGenerator:
+    """Returns the generator of an encoder and decoder trained with DP-SGD; nothing is fitted on the records besides."""
+    decoder, encoding = parts["decoder"], encoding_of(records, private=True)
+    latents = prior_latents(decoder.inputs[0].shape[1], records.bundle.num_classes)
+    return RecordGenerator(decoder, latents, encoding, np.full(len(encoding.numeric), PRIVATE_SPREAD))
 
 
 def generator_of(parts: Mapping[str, keras.Model], records: Records, seed: int) -> RecordGenerator:
@@ -139,7 +170,7 @@ def generator_of(parts: Mapping[str, keras.Model], records: Records, seed: int) 
     z is drawn from where the training records of the class lie, see training.latents.
     """
     train, k = records.bundle.train, records.bundle.num_classes
-    encoding = Encoding.fit(train.x.take(slice(None)), records.columns)
+    encoding = encoding_of(records, private=False)
     split = encoded(train, encoding)
     mean, log_variance = posteriors(parts["encoder"], split, k)
     z = mean + np.exp(log_variance / 2) * np.random.default_rng(seed).standard_normal(mean.shape)
@@ -177,10 +208,11 @@ def encoded(split: Split, encoding: Encoding) -> Split:
     return Split(Rows(encoding.encode(split.x.take(slice(None)))), split.y, split.group_ids, split.example_ids)
 
 
-def _build(records: Records, encoding: Encoding, config: VAETraining, seed: int) -> VAE:
+def _build(records: Records, encoding: Encoding, config: VAETraining, seed: int, privacy: Privacy | None) -> VAE:
     k, size = records.bundle.num_classes, {"width": config.width, "latent": config.latent}
     parts = {"encoder": encoder(encoding.width, k, **size), "decoder": decoder(encoding.width, k, **size)}
-    held_out, error = encoded(records.bundle.validation, encoding), RecordError(encoding)
+    held_out = encoded(records.bundle.validation, encoding)
+    error = RecordError(encoding, None if privacy is None else PRIVATE_SPREAD)
     rows, classes = held_out.x.take(slice(None)), one_hot(held_out.y, k)
 
     def validation_error(decoder: keras.Model, z: np.ndarray) -> float:
@@ -188,4 +220,5 @@ def _build(records: Records, encoding: Encoding, config: VAETraining, seed: int)
         return error(rows, made)
 
     validation = Validation(partial(posteriors, split=held_out, num_classes=k), validation_error, seed)
-    return VAE(parts, config, error, None, validation, LARGEST_ERROR * len(records.columns), seed)
+    settings = parts, config, error, None, validation, LARGEST_ERROR * len(records.columns)
+    return VAE(*settings, seed) if privacy is None else PrivateVAE(*settings, seed=seed, privacy=privacy)

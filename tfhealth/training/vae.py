@@ -71,8 +71,13 @@ class VAE(keras.Model):
 
     def terms(self, images, classes) -> dict:
         """Returns the terms of the loss, each a scalar, the mean over the batch."""
+        noise = keras.random.normal((ops.shape(images)[0], self.config.latent), seed=self.noise)
+        return self.terms_of(images, classes, noise)
+
+    def terms_of(self, images, classes, noise) -> dict:
+        """Returns the same for standard normal noise (batch, latent)."""
         mean, log_variance = self.encoder([images, classes], training=True)
-        z = mean + ops.exp(log_variance / 2) * keras.random.normal(ops.shape(mean), seed=self.noise)
+        z = mean + ops.exp(log_variance / 2) * noise
         made = self.decoder([z, classes], training=True)
         reconstruction = self.error(images, made)
         kl = ops.mean(kl_by_dimension(mean, log_variance), axis=0)  # (latent,)
