@@ -23,7 +23,7 @@ from tfhealth.training.vae import VAE
 OVERFULL = 1e-12  # chance that a batch draws more records than it has places; those beyond are left out
 TINY = 1e-12  # a gradient's length at least: what is divided by
 PLACES = 1000  # of noise in a step: more than a model has variables
-COARSE = 1e-3  # steps of the privacy loss while the noise is searched: errs by 0.0003 to the safe side, ten times faster
+COARSE = 1e-3  # steps of the privacy loss in the search for the noise: ten times faster, and errs to the safe side
 LEAST_NOISE = 0.2  # multiplier that the search for the right one starts above
 
 
