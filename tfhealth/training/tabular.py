@@ -20,6 +20,7 @@ from tfhealth.models.tabular_vae import decoder, encoder
 from tfhealth.training.generative import in_batches, one_hot, train_generative
 from tfhealth.training.latents import ClassLatents, fit_latents
 from tfhealth.training.record import TrainingRun
+from tfhealth.training.replicas import joint_mean, joint_sum
 from tfhealth.training.vae import VAE, Validation
 
 SMALLEST_SPREAD = 0.05  # standard deviation of a number's Gaussian, in normal scores: none shrinks onto the records
@@ -61,9 +62,9 @@ class RecordError:
         numbers, total = len(self.encoding.numeric), 0.0
         if numbers:
             known = 1 - ops.matmul(records, missing_places(self.encoding))
-            squares = ops.sum(known * ops.square(records - made)[:, :numbers], axis=0)
-            spread = squares / ops.maximum(ops.sum(known, axis=0), 1.0)
-            shares = ops.mean(known, axis=0)
+            squares = joint_sum(ops.sum(known * ops.square(records - made)[:, :numbers], axis=0))
+            spread = squares / ops.maximum(joint_sum(ops.sum(known, axis=0)), 1.0)
+            shares = joint_mean(known, axis=0)
             total += ops.sum(shares * (ops.log(ops.maximum(spread, SMALLEST_SPREAD**2)) + 1)) / 2
         for start, stop in group_places(self.encoding):
             logits = ops.log_softmax(made[:, start:stop])
