@@ -30,6 +30,7 @@ ROOMS = (
     "report",
     "bench",
     "parts",
+    "options_workers",
     "options",
     "run",
 )
@@ -42,7 +43,7 @@ OWNERS = {
     "onnxruntime": ("compression/conversion.py", "compression/runtime.py", "compression/timing.py"),
     "ai_edge_litert": ("compression/runtime.py", "compression/timing.py", "compression/predict_image.py"),
     "keras_tuner": ("tuning/",),
-    "ray": ("tuning/workers.py",),
+    "ray": ("tuning/workers.py", "tuning/parallel.py"),
     "dp_accounting": ("training/private.py",),
     "fairlearn": ("audit/fairness.py", "audit/mitigation.py"),
     "matplotlib": ("report/",),
@@ -57,7 +58,7 @@ OWNERS = {
     "defusedxml": ("data/text_archives.py",),
     "simple_icd_10_cm": ("data/notes.py", "data/text_icd10.py"),
     "rich": ("console.py", "data/download.py"),
-    "argparse": ("options.py", "run.py"),
+    "argparse": ("options.py", "options_workers.py", "run.py"),
 }
 # A room that may import these libraries and no others besides the standard library and tfhealth itself.
 ONLY = {

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tfhealth import __version__
+from tfhealth.options_workers import add_parallel_options, add_worker_options
 
 IMAGES = "phantom | ham10000 | medmnist:FLAG | npz:PATH | folder:PATH | csv:PATH | tfds:NAME"
 RECORDS = "breast_cancer | ham10000 | csv:PATH"
@@ -43,11 +44,6 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--deterministic", action="store_true", help="the same bits each time; may be slower")
     command.add_argument("--run", help="name of the run (default: <data set>-<profile>-seed<N>)")
     command.add_argument("--workdir", type=Path, default=Path(), help="outputs go to WORKDIR/{exports,logs,tuners}/RUN")
-
-
-def _add_worker_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--workers", type=int, metavar="N", help="train N trials at a time (needs Ray)")
-    command.add_argument("--cluster", metavar="HOST:PORT", help="on a Ray cluster; see docs/scaling.md")
 
 
 def _add_image_options(command: argparse.ArgumentParser) -> None:
@@ -158,15 +154,15 @@ OF_EVERYTHING = (_add_run_options, _add_all_data_options, _add_synthesis_options
 COMMANDS = {
     "part1": (
         "medical text: LSTM against Transformer, gradients, attention",
-        (_add_run_options, _add_text_options, _add_worker_options),
+        (_add_run_options, _add_text_options, add_worker_options),
     ),
     "part2": (
         "medical images: ResNets, bias-variance diagnosis, Grad-CAM",
-        (_add_run_options, _add_image_options, _add_worker_options),
+        (_add_run_options, _add_image_options, add_worker_options),
     ),
     "part3": (
         "synthetic images (VAE or GAN, judged by the model of part 2) and patient records",
-        (_add_run_options, _add_image_options, _add_synthesis_options),
+        (_add_run_options, _add_image_options, _add_synthesis_options, add_parallel_options),
     ),
     "part4": (
         "compression: the model of part 2 or 1, made fit for a phone",
@@ -178,7 +174,7 @@ COMMANDS = {
     ),
     "all": (
         "Parts 1 to 5 and the report, in the order of their dependencies",
-        (*OF_EVERYTHING, _add_worker_options),
+        (*OF_EVERYTHING, add_worker_options),
     ),
     "report": (
         "report.pdf and report.html of a run, from what its parts found",

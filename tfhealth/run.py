@@ -17,6 +17,7 @@ from tfhealth.options import (
     text_options,
     workspace,
 )
+from tfhealth.options_workers import parallel, workers
 from tfhealth.startup import start_tensorflow
 
 BLOCKED = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST}
@@ -45,18 +46,12 @@ def _blocked(error: OSError) -> str:
     return f"{place} cannot be read or written ({error.strerror}): mend that, and the same command goes on from there"
 
 
-def _workers(options: argparse.Namespace):
-    from tfhealth.tuning.workers import Workers
-
-    return Workers(options.workers, options.cluster)
-
-
 def start_part(options: argparse.Namespace) -> None:
     start_tensorflow(options.debug, options.seed if options.deterministic else None)
 
 
 def part1(options: argparse.Namespace) -> int:
-    workers = _workers(options)
+    spread = {"workers": workers(options), "parallel": parallel(options)}
     start_part(options)
     from tfhealth.parts import part1 as part
 
@@ -69,13 +64,13 @@ def part1(options: argparse.Namespace) -> int:
             seed=options.seed,
             encoder=options.encoder,
             show_text=options.show_text,
-            workers=workers,
+            **spread,
         )
     return 0
 
 
 def part2(options: argparse.Namespace) -> int:
-    workers = _workers(options)
+    spread = {"workers": workers(options), "parallel": parallel(options)}
     start_part(options)
     from tfhealth.parts import part2 as part
 
@@ -86,12 +81,13 @@ def part2(options: argparse.Namespace) -> int:
             options=image_options(options, phantom_bias=options.phantom_bias),
             profile=options.profile,
             seed=options.seed,
-            workers=workers,
+            **spread,
         )
     return 0
 
 
 def part3(options: argparse.Namespace) -> int:
+    over = parallel(options)
     start_part(options)
     from tfhealth.parts import part3 as part
 
@@ -105,6 +101,7 @@ def part3(options: argparse.Namespace) -> int:
             model=options.model,
             records=options.records,
             epsilon=options.epsilon,
+            parallel=over,
         )
     return 0
 
@@ -135,7 +132,7 @@ def part5(options: argparse.Namespace) -> int:
 def all_(options: argparse.Namespace) -> int:
     from tfhealth.parts import everything
 
-    _workers(options)  # what is missing for them is said once, before anything is started
+    workers(options), parallel(options)  # what is missing for them is said once, before anything is started
     with workspace(options, f"{options.text}-{options.image}") as place:
         return everything.run(place, steps(options, place.run))
 

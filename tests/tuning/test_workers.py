@@ -55,7 +55,7 @@ def test_each_worker_gets_the_largest_share_of_cores_that_fits_its_machine(cores
 
 
 def test_more_workers_than_cores_are_refused_with_the_number_that_fits():
-    with pytest.raises(UserError, match="say --workers 6 or less"):
+    with pytest.raises(UserError, match="ask for 6 or less"):
         cores_each([2, 4], 7)
 
 

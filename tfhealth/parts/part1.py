@@ -38,6 +38,7 @@ from tfhealth.training.record import TrainingRun
 from tfhealth.training.states import keep_states
 from tfhealth.training.tracking import write_hparams
 from tfhealth.tuning.grid import Grid, grid_row, search_grid
+from tfhealth.tuning.parallel import ALONE, Parallel
 from tfhealth.tuning.trials import OBJECTIVE, Trial
 from tfhealth.tuning.workers import Workers, train_each
 
@@ -100,19 +101,25 @@ class Part1:
         between = (steps,) if name == "transformer" else ()  # only a Transformer has a fixed number of steps
         return (self.bundle.vocabulary_size, *between, self.bundle.num_classes)
 
-    def train(self, name: str, build, training: TextTraining, splits: tuple[Split, Split], **more) -> TrainingRun:
+    def train(
+        self,
+        name: str,
+        build,
+        training: TextTraining,
+        splits: tuple[Split, Split],
+        *,
+        parallel: Parallel = ALONE,
+        **more,
+    ) -> TrainingRun:
         """Trains a model, or loads the run that stands there."""
-        return train(
+        feed = TextFeed.of(training, self.bundle.num_classes)
+        given = {"num_classes": self.bundle.num_classes, "seed": self.seed, **more}
+        return parallel.train(
+            partial(train, name, build, *splits, training, feed, **given),
             name,
-            build,
-            *splits,
-            training,
-            TextFeed.of(training, self.bundle.num_classes),
-            num_classes=self.bundle.num_classes,
-            seed=self.seed,
+            training.epochs,
             folder=self.workspace.exports("part1", name),
             log_dir=self.workspace.logs("part1", name),
-            **more,
         )
 
     def keep_as(self, family: str, name: str) -> TrainingRun:
@@ -134,6 +141,7 @@ def run(
     encoder: str | None = None,
     show_text: bool = False,
     workers: Workers | None = None,
+    parallel: Parallel = ALONE,
 ) -> Path:
     """Runs the part and returns the folder with findings.json; stages that are finished are not done again.
 
@@ -141,8 +149,10 @@ def run(
         encoder: a pretrained encoder to train as well, see models.encoder.load_encoder; None: none.
         show_text: let figures show texts that are not public.
         workers: who trains the grids and their finalists; None: this process.
+        parallel: over how many replicas each finalist is trained, then one by one.
     """
     config = PART1[profile]
+    parallel.check(config.lstm.training, config.transformer.training)
     options = replace(options, notes_size=config.notes_size, seed=seed)
     folder = workspace.exports("part1")
     lasting = {name: value for name, value in asdict(options).items() if name != "data_dir"}  # files may move
@@ -156,7 +166,8 @@ def run(
     baseline = fit_baseline(part.texts, workspace.exports("part1", "baseline"))
     with (workers or Workers()).pool() as pool:
         grids = {family: grid_stage(part, family, pool) for family in FAMILIES}
-        finals = {family: final_stage(part, family, grids[family], pool) for family in FAMILIES}
+        finals = {} if parallel.spreads else final_stages(part, grids, pool)
+    finals = finals or final_stages(part, grids, None, parallel)  # the pool has given its cores back
     runs = {family: final.run for family, final in finals.items()}
     probes = {name: probe_stage(part, name) for name in PROBES}
     models = {family: keras.saving.load_model(run.model_path, compile=False) for family, run in runs.items()}
@@ -213,13 +224,19 @@ def grid_stage(part: Part1, family: str, pool: Executor | None) -> Grid:
     return search_grid(base, part.config.dropouts, part.config.l2s, train_one, folder, pool=pool)
 
 
-def final_stage(part: Part1, family: str, grid: Grid, pool: Executor | None) -> Finals:
+def final_stages(
+    part: Part1, grids: dict[str, Grid], pool: Executor | None, parallel: Parallel = ALONE
+) -> dict[str, Finals]:
+    return {family: final_stage(part, family, grids[family], pool, parallel) for family in FAMILIES}
+
+
+def final_stage(part: Part1, family: str, grid: Grid, pool: Executor | None, parallel: Parallel) -> Finals:
     """Trains the finalists of a family's grid for all epochs; the one most accurate on validation is kept."""
     bare = replace(part, encoder=None)  # as in grid_stage
 
     def train_whole(name: str, training: TextTraining) -> TrainingRun:
-        splits = bare.bundle.train, bare.bundle.validation
-        return bare.train(name, partial(bare.build, family), training, splits, gradients=True)
+        splits, build = (bare.bundle.train, bare.bundle.validation), partial(bare.build, family)
+        return bare.train(name, build, training, splits, parallel=parallel, gradients=True)
 
     trainings = []
     for best in grid.finalists(part.config.finalists):

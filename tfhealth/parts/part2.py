@@ -25,6 +25,7 @@ from tfhealth.training.metrics import curves
 from tfhealth.training.overhead import measure_tracking_cost
 from tfhealth.training.record import TrainingRun
 from tfhealth.training.tracking import write_hparams, write_report
+from tfhealth.tuning.parallel import ALONE, Parallel
 from tfhealth.tuning.search import Search, search
 from tfhealth.tuning.spaces import HYPERPARAMETERS, direction, sample_config
 from tfhealth.tuning.study import Study, diagnose_run, diagnosis_values, epochs_for, study_capacities
@@ -62,9 +63,11 @@ class Part2:
         *,
         gradients: bool = False,
         start_from: Path | None = None,
+        parallel: Parallel = ALONE,
     ) -> TrainingRun:
         """Trains a capacity on a training split, or loads the run that stands there."""
-        return train(
+        train_in = partial(
+            train,
             name,
             partial(self.build, capacity),
             split,
@@ -73,11 +76,11 @@ class Part2:
             ImageFeed.of(config, self.bundle.num_classes),
             num_classes=self.bundle.num_classes,
             seed=self.seed,
-            folder=self.workspace.exports("part2", name),
-            log_dir=self.workspace.logs("part2", name),
             gradients=gradients,
             start_from=start_from,
         )
+        folder, log_dir = self.workspace.exports("part2", name), self.workspace.logs("part2", name)
+        return parallel.train(train_in, name, config.epochs, folder=folder, log_dir=log_dir)
 
 
 def run(
@@ -88,13 +91,16 @@ def run(
     profile: str,
     seed: int,
     workers: Workers | None = None,
+    parallel: Parallel = ALONE,
 ) -> Path:
     """Runs the part and returns the folder with findings.json; stages that are finished are not done again.
 
     Args:
         workers: who trains study and search; None: this process.
+        parallel: over how many replicas the final model is trained.
     """
     config = PART2[profile]
+    parallel.check(config.final)
     options = replace(options, image_size=config.image_size, phantom_size=config.phantom_size, seed=seed)
     folder = workspace.exports("part2")
     lasting = {name: value for name, value in asdict(options).items() if name != "data_dir"}  # files may move
@@ -105,7 +111,7 @@ def run(
     with (workers or Workers()).pool() as pool:
         study = study_stage(part, pool)
         tuned = tuning_stage(part, study, pool)
-    final = final_stage(part, study, tuned)
+    final = final_stage(part, study, tuned, parallel)
     model = keras.saving.load_model(final.model_path, compile=False)
     feed = ImageFeed(part.bundle.num_classes)
     evaluation = evaluate(final, model, feed, part.bundle, views=config.views)
@@ -164,12 +170,13 @@ def tuning_stage(part: Part2, study: Study, pool: Executor | None) -> Search:
     )
 
 
-def final_stage(part: Part2, study: Study, tuned: Search) -> TrainingRun:
+def final_stage(part: Part2, study: Study, tuned: Search, parallel: Parallel) -> TrainingRun:
     """Trains the best model of the search on to the end, with its regularization, on images of full size."""
     start = tuned.best_run if tuned.improved else tuned.before
     config = replace(part.config.final, **{name: getattr(tuned.best, name) for name in HYPERPARAMETERS})
     capacity = _capacity(part, study.chosen)
-    return part.train("final", capacity, part.bundle.train, config, gradients=True, start_from=start.model_path)
+    more = {"gradients": True, "start_from": start.model_path, "parallel": parallel}
+    return part.train("final", capacity, part.bundle.train, config, **more)
 
 
 def explanation_stage(part: Part2, model: keras.Model, evaluation: Evaluation) -> tuple[LesionFocus | None, list[dict]]:

@@ -11,12 +11,13 @@ The same for patient records, see part3_tabular. What it leaves in exports/<run>
 """
 
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from tfhealth.config_part3 import PART3
+from tfhealth.config_part3 import PART3, GenerativeTraining, Part3Config
 from tfhealth.console import say
 from tfhealth.data.image_source import ImageOptions
 from tfhealth.data.synthetic_files import write_synthetic_images
@@ -33,6 +34,7 @@ from tfhealth.report import part3 as report
 from tfhealth.training.gan import train_gan
 from tfhealth.training.record import TrainingRun
 from tfhealth.training.vae import train_vae
+from tfhealth.tuning.parallel import ALONE, Parallel
 
 FOLDERS = {"vae": "part3", "gan": "part3_gan"}  # one run may hold both
 
@@ -47,6 +49,7 @@ def run(
     model: str = "vae",
     records: str = "breast_cancer",
     epsilon: str | None = None,
+    parallel: Parallel = ALONE,
 ) -> Path:
     """Runs the part and returns the folder with findings.json; trainings that are finished are not done again.
 
@@ -55,13 +58,15 @@ def run(
         model: "vae" or "gan".
         records: the table that synthetic records are made of, see data.tabular; a csv's columns are named in `options`.
         epsilon: guarantees of differential privacy for records, "1,8"; None: none.
+        parallel: over how many replicas the image models are trained.
     """
     epsilons = epsilons_of(epsilon)
+    parallel.check(*generator_configs(PART3[profile], model).values())
     say(f"Part 3: {image}, {model.upper()}, profile {profile}, seed {seed}")
     table = load_records(records, record_options(options, seed))
     part = load_stage(workspace, image, options, profile, seed, model)
     guide = guide_stage(part)
-    runs = training_stage(part, guide)
+    runs = training_stage(part, guide, parallel)
     yardstick = Yardstick.of(part)
     say("Making and judging synthetic images")
     made = synthesis_stage(part, runs, guide, yardstick)
@@ -111,16 +116,22 @@ def guide_stage(part: Part3) -> keras.Model:
     return keras.saving.load_model(run.model_path, compile=False)
 
 
-def training_stage(part: Part3, guide: keras.Model) -> dict[str, TrainingRun]:
-    """Trains the generator, first in the order, and of the VAE the plain one that shows what its remedies do."""
+def generator_configs(config: Part3Config, model: str) -> dict[str, GenerativeTraining]:
+    """Returns name -> settings of the generator, and of the VAE the plain one that shows what its remedies do."""
+    return {"gan": config.gan} if model == "gan" else {"vae": config.vae, "plain": config.plain}
 
-    def folders(name: str) -> dict:
-        return {"folder": part.folder / name, "log_dir": part.logs(name), "seed": part.seed}
 
-    if part.model == "gan":
-        return {"gan": train_gan("gan", part.bundle, part.config.gan, **folders("gan"))}
-    configs = {"vae": part.config.vae, "plain": part.config.plain}
-    return {name: train_vae(name, part.bundle, config, guide, **folders(name)) for name, config in configs.items()}
+def training_stage(part: Part3, guide: keras.Model, parallel: Parallel) -> dict[str, TrainingRun]:
+    """Trains what `generator_configs` names, in that order."""
+    runs = {}
+    for name, config in generator_configs(part.config, part.model).items():
+        if part.model == "gan":
+            train_in = partial(train_gan, name, part.bundle, config, seed=part.seed)
+        else:
+            train_in = partial(train_vae, name, part.bundle, config, guide, seed=part.seed)
+        places = {"folder": part.folder / name, "log_dir": part.logs(name)}
+        runs[name] = parallel.train(train_in, name, config.epochs, **places)
+    return runs
 
 
 def synthesis_stage(part: Part3, runs: dict[str, TrainingRun], guide: keras.Model, yardstick: Yardstick) -> list[Made]:

@@ -101,6 +101,15 @@ class Checkpoint(keras.callbacks.Callback):
             np.savez(temporary, about=json.dumps(about), **state)
 
 
+def epochs_done(path: Path) -> int:
+    """Returns the epochs that a checkpoint has behind it; 0 where there is none."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return json.loads(str(arrays["about"]))["epochs_done"]
+    except FileNotFoundError:
+        return 0
+
+
 def _number(value):
     return value if value is None else float(value) if isinstance(value, (float, np.floating)) else int(value)
 

@@ -10,14 +10,24 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from tfhealth.training.replicas import own_rows
+
 SHIFT = 1 / 8  # of the side, at most
 HOLE = 1 / 2  # side of the square that is cut out, of the image's
 
 
-def augment(images: tf.Tensor, policies: Sequence[str], seed: keras.random.SeedGenerator) -> tf.Tensor:
-    """Returns the images (n, s, s, 3) in [0, 255] after each policy, an own draw for each image."""
+def augment(images: tf.Tensor, policies: Sequence[str], seed: keras.random.SeedGenerator, copies: int = 1) -> tf.Tensor:
+    """Returns the images (n, s, s, 3) in [0, 255] after each policy, an own draw for each image.
+
+    Args:
+        copies: batches that stand one behind the other in `images`, see replicas.own_rows.
+    """
+
+    def uniform(count, *rest):
+        return own_rows(lambda rows: keras.random.uniform((rows, *rest), seed=seed), count, copies)
+
     for policy in policies:
-        images = POLICIES[policy](images, lambda *shape: keras.random.uniform(shape, seed=seed))
+        images = POLICIES[policy](images, uniform)
     return images
 
 

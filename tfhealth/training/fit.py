@@ -15,6 +15,7 @@ from tfhealth.console import progress_bar
 from tfhealth.data.dataset import Split
 from tfhealth.data.pipeline import Feed, steps_per_epoch
 from tfhealth.paths import atomic_path, write_json
+from tfhealth.training import replicas
 from tfhealth.training.averaging import AveragedWeights
 from tfhealth.training.checkpoint import Checkpoint
 from tfhealth.training.losses import LogitAdjustedCrossentropy
@@ -72,10 +73,12 @@ def train(
     if (folder / "run.json").exists():
         return TrainingRun.load(folder, "the same command")
     keras.utils.set_random_seed(seed)
-    model = build(config)
-    if start_from is not None:
-        model.set_weights(keras.saving.load_model(start_from, compile=False).get_weights())
-    compile_model(model, config, train_split, num_classes, loss)
+    with replicas.scope():
+        model = build(config)
+        if start_from is not None:
+            model.set_weights(keras.saving.load_model(start_from, compile=False).get_weights())
+        compile_model(model, config, train_split, num_classes, loss)
+    replicas.replicate(model)
     stopping = keras.callbacks.EarlyStopping(
         config.stop_by,
         mode="max" if config.stop_by == "val_accuracy" else "min",
@@ -93,7 +96,7 @@ def train(
     if not checkpoint.finished and checkpoint.epochs_done < config.epochs:
         evaluation, rates = Evaluation(feed, train_split, validation, seed), _learning_rates(train_split, config)
         callbacks = [rates, *averaging_callbacks(feed, train_split, config, seed, checkpoint), evaluation]
-        callbacks += [*tracking, stopping, checkpoint]
+        callbacks += [*replicas.callbacks(), *tracking, stopping, checkpoint]
         _fit(name, model, feed, train_split, config, seed, checkpoint.epochs_done, callbacks)
     elif checkpoint.best_weights:
         model.set_weights(checkpoint.best_weights)
@@ -211,7 +214,7 @@ def _fit(name, model, feed, train_split, config, seed, epochs_done, callbacks) -
     batches = feed.training(train_split, batch_size=config.batch_size, seed=seed, epochs=epochs)
     with progress_bar(name, steps * len(epochs)) as bar:
         model.fit(
-            batches,
+            replicas.shares(batches, min(config.batch_size, len(train_split))),
             initial_epoch=epochs_done,
             epochs=config.epochs,
             steps_per_epoch=steps,

@@ -19,6 +19,7 @@ from tfhealth.training.generative import (
     train_generative,
 )
 from tfhealth.training.record import TrainingRun
+from tfhealth.training.replicas import own_rows, own_share
 
 TERMS = ("discriminator_loss", "generator_loss", "real_score", "fake_score")
 # The hinge loss stops caring at a realness of 1; with weights of norm 1 this is out of reach of a sound training.
@@ -55,19 +56,21 @@ class GAN(keras.Model):
 
     def train_step(self, data):
         images, classes = data
-        z = keras.random.normal((ops.shape(images)[0], self.config.latent), seed=self.noise)
+        size = self.config.latent
+        z = own_rows(lambda count: keras.random.normal((count, size), seed=self.noise), ops.shape(images)[0])
         with tf.GradientTape(persistent=True) as tape:
             made = self.generator([z, classes], training=True)
-            seen = augment(ops.concatenate([images, made]), self.config.augmentation, self.noise)
+            seen = augment(ops.concatenate([images, made]), self.config.augmentation, self.noise, copies=2)
             scores = self.discriminator([seen, ops.concatenate([classes, classes])], training=True)
             real, fake = ops.split(scores, 2)
             against, towards = hinge_losses(real, fake)
+            losses = own_share(against), own_share(towards)
         gradients = {}
-        for network, loss in ((self.discriminator, against), (self.generator, towards)):
+        for network, loss in zip((self.discriminator, self.generator), losses, strict=True):
             own = network.trainable_variables
             gradients |= dict(zip([v.path for v in own], tape.gradient(loss, own), strict=True))
         variables = self.trainable_variables
-        self.optimizer.apply([gradients[variable.path] for variable in variables], variables)
+        self.optimizer.apply_gradients([(gradients[variable.path], variable) for variable in variables])
         for mean, value in zip(self.means, (against, towards, ops.mean(real), ops.mean(fake)), strict=True):
             mean.update_state(value)
         return {mean.name: mean.result() for mean in self.means}

@@ -19,6 +19,7 @@ from tfhealth.data.image_pipeline import Augmentation, ImageFeed, pixel_statisti
 from tfhealth.data.pipeline import Feed, steps_per_epoch
 from tfhealth.errors import UserError
 from tfhealth.paths import atomic_path
+from tfhealth.training import replicas
 from tfhealth.training.averaging import AveragedWeights
 from tfhealth.training.checkpoint import Checkpoint
 from tfhealth.training.divergence import DivergedError, StopOnDivergence
@@ -68,16 +69,18 @@ def train_generative(
     if (folder / "run.json").exists():
         return TrainingRun.load(folder, "the same command")
     keras.utils.set_random_seed(seed)
-    model = build()
-    optimizer = adam(config)
-    optimizer.build(model.trainable_variables)
-    model.compile(optimizer, jit_compile=False)  # see training.fit.compile_model
+    with replicas.scope():
+        model = build()
+        optimizer = adam(config)
+        optimizer.build(model.trainable_variables)
+        model.compile(optimizer, jit_compile=False)  # see training.fit.compile_model
+    replicas.replicate(model)
     stopping = keras.callbacks.EarlyStopping(model.watched, mode="min", patience=config.epochs)  # that is, never
     checkpoint = Checkpoint(folder / "state.npz", stopping)
     checkpoint.restore(model)
     diverged = None
     if checkpoint.epochs_done < config.epochs:
-        callbacks = [*model.callbacks, *_averaging(config, checkpoint), EpochLogger(log_dir)]
+        callbacks = [*model.callbacks, *_averaging(config, checkpoint), *replicas.callbacks(), EpochLogger(log_dir)]
         if draw is not None:
             callbacks.append(SampleLogger(log_dir / "samples", partial(draw, list(model.parts.values())[-1])))
         callbacks += [StopOnDivergence(model.limits), stopping, checkpoint]
@@ -177,7 +180,7 @@ def _fit(name, model, split, config, feed, seed, epochs_done, callbacks) -> None
             on_epoch_end=lambda epoch, logs: bar.advance(0, f"{epoch + 1}/{config.epochs} {_note(logs)}"),
         )
         model.fit(
-            batches,
+            replicas.shares(batches, min(config.batch_size, len(split))),
             initial_epoch=epochs_done,
             epochs=config.epochs,
             steps_per_epoch=steps,

@@ -29,7 +29,8 @@ class GradientTracker(keras.callbacks.Callback):
         gradients/<variable path>    histogram of log10|g|, step = epoch: mean over the epoch's recorded updates
         weights/<variable path>      histogram, step = epoch: the values at the end of the epoch
 
-    Gradients are those of the loss as trained on, before clipping and weight decay, with any loss scale divided out.
+    Gradients are those of the loss as trained on, before clipping and weight decay, with any loss scale divided out;
+    over replicas those of the whole batch (see replicas.replicate).
     Rows of an embedding that occur repeatedly in a batch are summed first. Model and optimizer state do not change, and
     a checkpoint written during tracking is the one written without it.
 
@@ -47,8 +48,6 @@ class GradientTracker(keras.callbacks.Callback):
         self.history: list[dict] = []
 
     def on_train_begin(self, logs=None):
-        if self.model.distribute_strategy.num_replicas_in_sync > 1:
-            raise ValueError("GradientTracker sees one replica's gradients only: train on one device, or without it")
         self._variables = list(self.model.trainable_variables)
         if not self._variables:
             raise ValueError(f"model {self.model.name!r} has no trainable weights yet: build it before fit")

@@ -21,6 +21,7 @@ from tfhealth.training.generative import in_batches, one_hot, train_generative
 from tfhealth.training.latents import ClassLatents, fit_latents, prior_latents
 from tfhealth.training.private import PoissonFeed, Privacy, PrivateVAE
 from tfhealth.training.record import TrainingRun
+from tfhealth.training.replicas import joint_mean, joint_sum
 from tfhealth.training.vae import VAE, Validation
 
 PRIVATE_SPREAD = 0.5  # of every number of a private model, whose columns are 6 wide (data.tabular_encoding.Ranges)
@@ -66,10 +67,10 @@ class RecordError:
         numbers, total = len(self.encoding.numeric), 0.0
         if numbers:
             known = 1 - ops.matmul(records, missing_places(self.encoding))
-            squares = ops.sum(known * ops.square(records - made)[:, :numbers], axis=0)
+            squares = joint_sum(ops.sum(known * ops.square(records - made)[:, :numbers], axis=0))
             if self.spread is None:
-                spread = squares / ops.maximum(ops.sum(known, axis=0), 1.0)
-                shares = ops.mean(known, axis=0)
+                spread = squares / ops.maximum(joint_sum(ops.sum(known, axis=0)), 1.0)
+                shares = joint_mean(known, axis=0)
                 total += ops.sum(shares * (ops.log(ops.maximum(spread, SMALLEST_SPREAD**2)) + 1)) / 2
             else:
                 total += ops.sum(squares) / (2 * self.spread**2 * ops.cast(ops.shape(records)[0], "float32"))

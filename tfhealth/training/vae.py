@@ -22,6 +22,7 @@ from tfhealth.training.generative import (
     train_generative,
 )
 from tfhealth.training.record import TrainingRun
+from tfhealth.training.replicas import joint_mean, joint_sum, own_rows, own_share
 
 TERMS = ("loss", "reconstruction", "kl", "feature_distance", "class_loss")
 WORSE_THAN_GREY = 4  # times the error of answering with mid-grey, which is worse than any start: training has broken
@@ -63,15 +64,17 @@ class VAE(keras.Model):
         images, classes = data
         with tf.GradientTape() as tape:
             terms = self.terms(images, classes)
+            loss = own_share(terms["loss"])
         variables = self.trainable_variables
-        self.optimizer.apply(tape.gradient(terms["loss"], variables), variables)
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         for mean in self.means:
             mean.update_state(terms[mean.name])
         return {mean.name: mean.result() for mean in self.means} | {"beta": self.beta}
 
     def terms(self, images, classes) -> dict:
         """Returns the terms of the loss, each a scalar, the mean over the batch."""
-        noise = keras.random.normal((ops.shape(images)[0], self.config.latent), seed=self.noise)
+        latent, seed = self.config.latent, self.noise
+        noise = own_rows(lambda count: keras.random.normal((count, latent), seed=seed), ops.shape(images)[0])
         return self.terms_of(images, classes, noise)
 
     def terms_of(self, images, classes, noise) -> dict:
@@ -80,7 +83,7 @@ class VAE(keras.Model):
         z = mean + ops.exp(log_variance / 2) * noise
         made = self.decoder([z, classes], training=True)
         reconstruction = self.error(images, made)
-        kl = ops.mean(kl_by_dimension(mean, log_variance), axis=0)  # (latent,)
+        kl = joint_mean(kl_by_dimension(mean, log_variance), axis=0)  # (latent,)
         paid = ops.sum(ops.maximum(kl, self.config.free_bits))
         loss = reconstruction + self.beta * paid
         distance = cross_entropy = ops.zeros(())
@@ -93,7 +96,8 @@ class VAE(keras.Model):
         """Returns how far the guide's features of the two are apart, relative, and its cross-entropy on `made`."""
         *real, _ = self.features(images, training=False)
         *found, logits = self.features(made, training=False)
-        distances = [ops.sum(ops.square(a - b)) / ops.sum(ops.square(a)) for a, b in zip(real, found, strict=True)]
+        pairs = [(joint_sum(ops.sum(ops.square(a - b))), a) for a, b in zip(real, found, strict=True)]
+        distances = [squares / joint_sum(ops.sum(ops.square(a))) for squares, a in pairs]
         cross_entropy = keras.losses.categorical_crossentropy(classes, logits, from_logits=True)
         return sum(distances) / len(distances), ops.mean(cross_entropy)
 

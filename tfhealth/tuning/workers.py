@@ -65,17 +65,8 @@ class Workers:
         if not self._needs_ray:
             yield None
             return
-        import ray
-
-        with tempfile.TemporaryDirectory(prefix="tfhealth-", ignore_cleanup_errors=True) as folder:
-            try:
-                if self.address is None:
-                    _start_ray(self.count, folder)
-                else:
-                    _join_ray(self.address)
-                yield RayPool(self.count)
-            finally:
-                ray.shutdown()  # also ends what is still in training
+        with ray_session(self.count, self.address):
+            yield RayPool(self.count)
 
 
 class RayPool(Executor):
@@ -86,23 +77,17 @@ class RayPool(Executor):
         from ray.util.placement_group import placement_group
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        gpus = int(sum(machine.get("GPU", 0) for machine in machines))
-        count = count or gpus or len(machines)
-        if 0 < gpus < count:
-            raise UserError(f"{count} workers need a GPU each (GPUs: {gpus}): say --workers {gpus} or less")
-        share = cores_each([int(machine.get("CPU", 0)) for machine in machines], count)
+        count, share, gpus = resources_each(count)
         places = placement_group([{"CPU": share, **({"GPU": 1} if gpus else {})}] * count, strategy="SPREAD")
         if not places.wait(SECONDS_TO_WAIT):
             raise UserError(f"the cluster has {count} times {share} cores, but others use them: wait, or ask for fewer")
-        threads = {name: os.environ.get(name, str(share)) for name in THREADS}
         self._remote = ray.remote(_train_here)
         self._settings = {
             "num_cpus": share,
-            "num_gpus": 1 if gpus else 0,
+            "num_gpus": gpus,
             "scheduling_strategy": PlacementGroupSchedulingStrategy(places),
             "max_retries": RESTARTS,
-            "runtime_env": {"env_vars": threads | OTHER_SETTINGS | {DETERMINISTIC: os.environ.get(DETERMINISTIC, "0")}},
+            "runtime_env": {"env_vars": settings(share)},
         }
         self._sent = {}  # function -> where Ray keeps it, with the data that it carries
 
@@ -119,6 +104,54 @@ class RayPool(Executor):
         return found
 
 
+@contextmanager
+def ray_session(count: int | None, address: str | None) -> Iterator[None]:
+    """Starts Ray for this command alone, or joins a cluster, until the block ends, however it ends.
+
+    Args:
+        count: of workers. address: of the cluster; None: this machine.
+
+    Raises:
+        UserError: the cluster cannot be reached, or there are not as many cores.
+    """
+    import ray
+
+    with tempfile.TemporaryDirectory(prefix="tfhealth-", ignore_cleanup_errors=True) as folder:
+        try:
+            if address is None:
+                _start_ray(count, folder)
+            else:
+                _join_ray(address)
+            yield
+        finally:
+            ray.shutdown()  # also ends what is still in training
+
+
+def resources_each(count: int | None) -> tuple[int, int, int]:
+    """Returns the number of workers, and the cores and the GPUs (1 or 0) of each.
+
+    Args:
+        count: None: one per GPU, or per machine if it has none.
+
+    Raises:
+        UserError: there are not as many GPUs, or cores.
+    """
+    import ray
+
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    gpus = int(sum(machine.get("GPU", 0) for machine in machines))
+    count = count or gpus or len(machines)
+    if 0 < gpus < count:
+        raise UserError(f"{count} workers need a GPU each (GPUs: {gpus}): ask for {gpus} or less")
+    return count, cores_each([int(machine.get("CPU", 0)) for machine in machines], count), int(gpus > 0)
+
+
+def settings(cores: int) -> dict[str, str]:
+    """Returns the environment of a worker's process: as many threads as it has cores, and what this process has."""
+    threads = {name: os.environ.get(name, str(cores)) for name in THREADS}
+    return threads | OTHER_SETTINGS | {DETERMINISTIC: os.environ.get(DETERMINISTIC, "0")}
+
+
 def cores_each(cores: Sequence[int], workers: int) -> int:
     """Returns the largest number of cores that each of the workers can have on its machine.
 
@@ -131,7 +164,7 @@ def cores_each(cores: Sequence[int], workers: int) -> int:
     for share in range(max(cores, default=0), 0, -1):
         if sum(own // share for own in cores) >= workers:
             return share
-    raise UserError(f"{workers} workers need a core each (cores: {sum(cores)}): say --workers {sum(cores)} or less")
+    raise UserError(f"{workers} workers need a core each (cores: {sum(cores)}): ask for {sum(cores)} or less")
 
 
 def train_each(
@@ -179,6 +212,16 @@ def _join_ray(address: str) -> None:
 
 def _train_here(folder: Path, needed: dict[str, str], train_named: TrainNamed, name: str, *more) -> TrainingRun:
     """Runs in a worker: trains in the coordinator's folder, as it would itself."""
+    enter(folder, needed)
+    return train_named(name, *more)
+
+
+def enter(folder: Path, needed: dict[str, str]) -> None:
+    """Goes to the coordinator's folder, in a worker's process.
+
+    Raises:
+        UserError: this machine has other versions, or no such folder.
+    """
     os.umask(0o077)
     if (own := versions()) != needed:
         other = ", ".join(f"{key} {own.get(key)}, not {needed[key]}" for key in needed if own.get(key) != needed[key])
@@ -186,7 +229,6 @@ def _train_here(folder: Path, needed: dict[str, str], train_named: TrainNamed, n
     if not folder.is_dir():
         raise UserError(f"{socket.gethostname()} has no {folder}: start where all machines share the folder")
     os.chdir(folder)  # relative paths then mean the same as there
-    return train_named(name, *more)
 
 
 def _pass_on(found: Future, name: str, task: Future) -> None:
