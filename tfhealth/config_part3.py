@@ -180,6 +180,8 @@ class TabularConfig:
     delta: float = 1e-5
 
 
+# Not searched. On validation records of breast_cancer, means of seeds 0 to 2 (which lie far apart), a logistic
+# regression and gradient boosting reached an AUC of 0.56 and 0.46 with an epsilon of 1, of 0.70 and 0.84 with one of 8.
 PRIVATE = VAETraining(epochs=40, width=32, latent=4, learning_rate=3e-3, annealing=0.3)
 
 TABULAR = {

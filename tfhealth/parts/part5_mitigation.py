@@ -157,7 +157,7 @@ def _train_on(part, split: Split, name: str, folder: Path) -> Path:
     """Trains with the model's own settings, at full size, from its weights; returns the file of the new model."""
     saved, image = part.source.run, part.bundle.card.modality == "image"
     kind = ImageTraining if image else TextTraining
-    own = {field.name: saved.config[field.name] for field in fields(kind)}
+    own = {field.name: saved.config[field.name] for field in fields(kind) if field.name in saved.config}
     own |= {"epochs": part.config.retraining_epochs, "learning_rate": part.config.retraining_rate}
     config = kind(**{**own, "resolutions": ()} if image else own)
     classes = part.bundle.num_classes

@@ -79,9 +79,11 @@ def _granted(row: Mapping[str, Any]) -> str:
         f"multiplier {number(row['noise'])}, {row['steps']} batches, each record in one with a chance of "
         f"{number(row['rate'])}). The accountant (privacy loss distributions) grants each record ({guarantee(row)}, "
         f"\u03b4 = {row['delta']:g})-differential privacy against adding or leaving it out. Taken as public and not "
-        "protected: the columns' names, ranges, few values and categories, and how many records each class has. A "
-        "person with several records is protected less. The noise follows from the run's seed: whoever is to be kept "
-        "from the records must not know the seed. Each file has its guarantee alone; who gets several can add them up."
+        "protected: the columns' names, ranges, decimals, few values, categories and whether any are missing, and how "
+        "many records each class has. The scores of this card and of the report are computed on the records themselves "
+        "and not protected either. A person with several records is protected less. The noise follows from the run's "
+        "seed: whoever is to be kept from the records must not know the seed. Each file has its guarantee "
+        "alone; who gets several can add them up."
     )
 
 
