@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
+from tests.timings import findings_without_timings
 from tfhealth.provenance import FOLDER
 
 pytestmark = pytest.mark.slow
@@ -44,22 +45,10 @@ RUBRIC = [
     ("part5", "ethics", ("analysis.md",), "Dual-use"),
     ("part5", "recommendations", ("recommendations.md",), "Recommendations"),
 ]
-# Beside timings: the texts and the choices that follow from measured latency.
-TIMINGS = re.compile(r"seconds|_ms|ms_per|latency|times_faster|throughput|memory|tracking_cost|^text$")
 
 
 def start(workdir: Path, *arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "tfhealth.run", *arguments, "--workdir", str(workdir)], check=True)
-
-
-def without_timings(value):
-    if isinstance(value, dict):
-        return {key: without_timings(item) for key, item in value.items() if not TIMINGS.search(key)}
-    return [without_timings(item) for item in value] if isinstance(value, list) else value
-
-
-def findings(workdir: Path, part: str) -> dict:
-    return without_timings(json.loads((workdir / "exports" / RUN / part / "findings.json").read_text()))
 
 
 @pytest.fixture(scope="module")
@@ -118,4 +107,5 @@ def test_run_took_the_time_and_memory_that_the_readme_promises(workdir):
 @pytest.mark.parametrize("part", ["part1", "part2"])
 def test_same_seed_gives_the_same_findings(workdir, tmp_path, part):
     start(tmp_path, part, "--run", RUN)
-    assert findings(tmp_path, part) == findings(workdir, part)
+    again, before = (folder / "exports" / RUN / part / "findings.json" for folder in (tmp_path, workdir))
+    assert findings_without_timings(again) == findings_without_timings(before)

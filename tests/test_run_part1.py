@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from dataclasses import replace
+from itertools import product
 
 import keras
 import keras_hub
@@ -99,7 +100,7 @@ def test_final_models_are_the_best_finalist_and_have_a_file_that_loads(finished)
     found = findings(finished)["values"]
     for family in ("lstm", "transformer"):
         rows = [row for row in found["grid"]["finalists"] if row["family"] == family]
-        assert {row["dropout"] for row in rows} == {0.1, 0.3}
+        assert {(row["dropout"], row["early_stopping"]) for row in rows} == {*product((0.1, 0.3), (True, False))}
         best = min(rows, key=lambda row: (-row["validation_accuracy"], row["validation_log_loss"]))
         model = found["models"][family]
         assert (model["dropout"], model["early_stopping"]) == (best["dropout"], best["early_stopping"])

@@ -114,7 +114,8 @@ class Part1Config:
         lstm, transformer: the two families that are compared.
         dropouts, l2s: the grid, searched for each family. grid_epochs: of every trial; without R-Drop, which doubles
             the time.
-        finalists: dropout rates whose best trial is trained to the end before one is chosen.
+        finalists: dropout rates whose best trial is trained to the end, with early stopping and without, before one is
+            chosen.
         encoder: training of a pretrained encoder's upper layers. encoder_layers: how many. encoder_length: tokens
             that it reads at most.
         probe: training of the one-directional last-state classifiers that vanishing gradients are measured on.

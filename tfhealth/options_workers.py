@@ -30,6 +30,10 @@ def parallel(options: argparse.Namespace):
     Raises:
         UserError: nobody can.
     """
+    from tfhealth.console import say
     from tfhealth.tuning.parallel import Parallel
 
-    return Parallel(options.data_parallel, options.cluster)
+    found = Parallel(options.data_parallel, options.cluster)
+    if options.cluster is not None and not found.spreads and not hasattr(options, "workers"):
+        say("This part has no trials to spread: without --data-parallel N it leaves the cluster alone")
+    return found

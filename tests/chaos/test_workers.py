@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.test_kill import without_timings
+from tests.timings import findings_without_timings
 
 pytestmark = [
     pytest.mark.slow,
@@ -128,7 +128,7 @@ def trials(work: Path) -> dict:
 
 
 def findings(work: Path, part: str = "part2") -> dict:
-    return without_timings(json.loads((work / f"exports/killed/{part}/findings.json").read_text()))
+    return findings_without_timings(work / f"exports/killed/{part}/findings.json")
 
 
 def test_two_workers_of_which_one_is_killed_in_mid_trial_find_what_one_process_finds(undisturbed):

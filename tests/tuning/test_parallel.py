@@ -5,7 +5,8 @@ import pytest
 from tests.training.toy_trainings import start, train_lstm
 from tfhealth.errors import UserError
 from tfhealth.options import parser, steps
-from tfhealth.run import main
+from tfhealth.options_workers import parallel
+from tfhealth.run import main, part3
 from tfhealth.tuning.parallel import ALONE, Parallel
 
 
@@ -25,6 +26,13 @@ def test_batch_that_cannot_be_divided_is_one_line_before_anything_is_trained(tmp
     assert main([*words, "--data-parallel", "3", "--workdir", str(tmp_path)]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert f"--data-parallel 3: a batch of {size} examples cannot be divided by 3" in error
+
+
+@pytest.mark.parametrize(("more", "told"), [([], True), (["--data-parallel", "2"], False)])
+def test_cluster_that_would_have_nothing_to_do_is_told(capsys, more, told):
+    options = parser([part3]).parse_args(["part3", "--cluster", "first:6379", *more])
+    assert parallel(options).address == "first:6379"
+    assert ("leaves the cluster alone" in " ".join(capsys.readouterr().err.split())) == told
 
 
 def test_without_ray_one_line_says_what_to_install(monkeypatch):

@@ -37,7 +37,7 @@ from tfhealth.training.probes import Probe, long_texts, probe
 from tfhealth.training.record import TrainingRun
 from tfhealth.training.states import keep_states
 from tfhealth.training.tracking import write_hparams
-from tfhealth.tuning.grid import Grid, grid_row, search_grid
+from tfhealth.tuning.grid import Grid, grid_row, search_grid, stopped_and_not
 from tfhealth.tuning.parallel import ALONE, Parallel
 from tfhealth.tuning.trials import OBJECTIVE, Trial
 from tfhealth.tuning.workers import Workers, train_each
@@ -121,6 +121,20 @@ class Part1:
             folder=self.workspace.exports("part1", name),
             log_dir=self.workspace.logs("part1", name),
         )
+
+    def train_setting(
+        self, name: str, family: str, config: TextTraining, stopped: TrainingRun | None = None, **more
+    ) -> TrainingRun:
+        """Trains a setting with early stopping, or, given that run, goes on from where it stopped."""
+        splits, build = (self.bundle.train, self.bundle.validation), partial(self.build, family)
+        if stopped is None:
+            return self.train(name, build, config, splits, keep_state=True, **more)
+        state = stopped.model_path.parent / "state.npz"
+        found = stopped  # if its last epoch was its best, it would be the same without early stopping
+        if stopped.best_epoch != config.epochs:
+            found = self.train(name, build, config, splits, go_on_from=state, **more)
+        state.unlink(missing_ok=True)  # it served this run alone
+        return found
 
     def keep_as(self, family: str, name: str) -> TrainingRun:
         """Returns a copy of the finished run `name`, made with its curves where the family's run is looked for."""
@@ -206,15 +220,7 @@ def grid_stage(part: Part1, family: str, pool: Executor | None) -> Grid:
     base = replace(getattr(part.config, family).training, epochs=part.config.grid_epochs, consistency=0.0)
 
     def train_one(name: str, config: TextTraining, stopped: TrainingRun | None) -> TrainingRun:
-        if stopped is not None and stopped.best_epoch == config.epochs:
-            found = stopped  # its last epoch was its best: without early stopping it would be the same
-        else:
-            state = None if stopped is None else stopped.model_path.parent / "state.npz"
-            splits, build = (part.bundle.train, part.bundle.validation), partial(part.build, family)
-            more = {"go_on_from": state, "keep_state": stopped is None}
-            found = part.train(f"grid/{family}/{name}", build, config, splits, **more)
-        if stopped is not None:
-            (stopped.model_path.parent / "state.npz").unlink(missing_ok=True)  # it served this run alone
+        found = part.train_setting(f"grid/{family}/{name}", family, config, stopped)
         hparams = {"model": family} | {key: getattr(config, key) for key in ("dropout", "l2", "early_stopping")}
         scores = {key: found.metrics[key] for key in (OBJECTIVE, "validation_accuracy", "train_accuracy")}
         write_hparams(part.workspace.logs("part1", "grid", family, name), hparams, scores)
@@ -231,25 +237,23 @@ def final_stages(
 
 
 def final_stage(part: Part1, family: str, grid: Grid, pool: Executor | None, parallel: Parallel) -> Finals:
-    """Trains the finalists of a family's grid for all epochs; the one most accurate on validation is kept."""
+    """Trains finalists to the end, with early stopping and without; the one most accurate on validation is kept."""
     bare = replace(part, encoder=None)  # as in grid_stage
 
-    def train_whole(name: str, training: TextTraining) -> TrainingRun:
-        splits, build = (bare.bundle.train, bare.bundle.validation), partial(bare.build, family)
-        return bare.train(name, build, training, splits, parallel=parallel, gradients=True)
+    def train_whole(name: str, config: TextTraining, stopped: TrainingRun | None = None) -> TrainingRun:
+        more = {"parallel": parallel, "gradients": True}
+        return bare.train_setting(f"finalists/{family}/{name}", family, config, stopped, **more)
 
     trainings = []
     for best in grid.finalists(part.config.finalists):
-        setting = {name: getattr(best, name) for name in ("dropout", "l2", "early_stopping")}
-        training = replace(getattr(part.config, family).training, **setting)
-        trainings.append((f"finalists/{family}/dropout_{best.dropout}", training))
+        setting = {"dropout": best.dropout, "l2": best.l2, "early_stopping": True}
+        trainings.append((f"dropout_{best.dropout}", replace(getattr(part.config, family).training, **setting)))
     runs = train_each(pool, train_whole, trainings, f"{family} finalists")
-    trials = [
-        Trial(name, {"dropout": training.dropout, "l2": training.l2}, training, run)
-        for (name, training), run in zip(trainings, runs, strict=True)
-    ]
+    pairs = zip(trainings, runs, strict=True)
+    stopped = [Trial(name, {"dropout": new.dropout, "l2": new.l2}, new, run) for (name, new), run in pairs]
+    trials = stopped_and_not(stopped, train_whole, pool)
     chosen = min(trials, key=lambda t: (-t.run.metrics["validation_accuracy"], t.run.metrics[OBJECTIVE]))
-    return Finals([grid_row(trial) for trial in trials], part.keep_as(family, chosen.name))
+    return Finals([grid_row(trial) for trial in trials], part.keep_as(family, chosen.run.name))
 
 
 def probe_stage(part: Part1, name: str) -> Probe:

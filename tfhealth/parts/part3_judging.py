@@ -188,6 +188,8 @@ def privacy_values(
     closest: ClosestRecord, memorised: Memorisation, attacks: Mapping[str, Sequence[np.ndarray]], settings: dict
 ) -> dict:
     """Returns what findings.json holds of these; attacks: what the attacker has -> scores of members, of others."""
+    membership = [_attack_row(name, *scores, settings) for name, scores in attacks.items()]
+    flags = [closest.flagged, memorised.flagged, *(row["flagged"] for row in membership)]
     return {
         "closest_record": {**asdict(closest), "flagged": closest.flagged},
         "memorisation": {
@@ -196,7 +198,9 @@ def privacy_values(
             "threshold": memorised.threshold,
             "flagged": memorised.flagged,
         },
-        "membership": [_attack_row(name, *scores, settings) for name, scores in attacks.items()],
+        "membership": membership,
+        "tests": len(flags),
+        "alarms": sum(flags),
     }
 
 

@@ -204,14 +204,16 @@ def cell(row: Mapping[str, str], key: str, style: str) -> str:
     Args:
         row: of the CSV; an interval's ends stand beside `key` as <key>_low and <key>_high.
         key: the column.
-        style: text | words (no underscores) | short (cut) | count | times | score | score2 | interval | interval2; 2:
-            two decimals instead of three.
+        style: text | words (no underscores) | short (cut) | yes (or no) | count | times | score | score2 | interval |
+            interval2; 2: two decimals instead of three.
     """
     value = row.get(key) or ""
     if not value:
         return UNKNOWN
     if style in ("text", "words"):
         return value.replace("_", " ") if style == "words" else value
+    if style == "yes":
+        return {"True": "yes", "False": "no"}[value]
     if style == "short":
         return value if len(value) <= LONGEST_CELL else value[: LONGEST_CELL - 1] + "…"
     decimals = {"count": 0, "times": 1}.get(style, 2 if style.endswith("2") else 3)

@@ -287,7 +287,7 @@ def _dot_rows(ax: Axes, intervals: list, names: list[str]) -> None:
         if whole:
             ax.plot([low, high], [row, row], color=BLUE)
         ax.plot(value, row, "o", color=BLUE, markersize=4.5, mfc=BLUE if whole else "white", clip_on=False)
-        ax.annotate(f"{value:.3f}", (value, row), (0, 4), textcoords="offset points", ha="center")
+        ax.annotate(f"{round(value, 3) + 0.0:.3f}", (value, row), (0, 4), textcoords="offset points", ha="center")
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.7)
 

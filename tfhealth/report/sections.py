@@ -24,6 +24,23 @@ TEXT = Section(
                 Column("Test macro F1", "test_f1_macro", "interval"),
             ),
         ),
+        TablePlan(
+            "finalists",
+            "what early stopping changed of the trainings to the end",
+            "Finalists of the grid, trained to the end: with early stopping the weights of the epoch that did best "
+            "on validation are kept, without it those of the last. The most accurate on validation is the model.",
+            (
+                Column("Model", "family"),
+                Column("Dropout", "dropout", "times"),
+                Column("L2", "l2"),
+                Column("Early stopping", "early_stopping", "yes"),
+                Column("Epoch kept", "best_epoch", "count"),
+                Column("Training acc.", "train_accuracy", "score"),
+                Column("Validation acc.", "validation_accuracy", "score"),
+                Column("Gap", "gap", "score"),
+                Column("Validation loss", "validation_log_loss", "score"),
+            ),
+        ),
     ),
     (
         FigurePlan(

@@ -13,8 +13,7 @@ ACTIVE_ENOUGH, INFORMATION_ENOUGH = 0.6, 0.5
 RECALL_ENOUGH = 0.5  # of what real held-out images reach; below it a GAN is said to have lost modes
 PRIVACY = (
     "Synthetic data could help privacy: images that show no patient can be shared, taught with and tested on where "
-    "records must stay inside the clinic, and rare classes can be shown without pointing at the few people who have "
-    "them."
+    "records must stay inside the clinic, rare diseases included."
 )
 
 
@@ -182,7 +181,8 @@ def _agreement(values) -> str:
     found, real = (values["plausibility"][key] for key in ("agreement", "agreement_real"))
     return (
         f"The independent classifier gave {number(found['overall']['value'])} of the images the class asked for (of "
-        f"real ones: {number(real['overall']['value'])})."
+        f"real ones: {number(real['overall']['value'])}), averaged over the classes {number(found['balanced'])} "
+        f"({number(real['balanced'])})."
     )
 
 
@@ -199,13 +199,12 @@ def _change(values) -> str:
 def _measured(values) -> str:
     privacy = values["privacy"]
     worst = max(privacy["membership"], key=lambda row: row["auc"])
-    flags = [row["flagged"] for row in privacy["membership"]]
-    flags += [privacy["memorisation"]["flagged"], privacy["closest_record"]["flagged"]]
-    verdict = "at least one test raised an alarm" if any(flags) else "no test raised an alarm"
+    alarms = {"images": privacy, "records": values["records"]["privacy"]}
+    told = listed([f"{found['alarms']} of {found['tests']} tests of the {what}" for what, found in alarms.items()])
     return (
-        f"But synthetic is not anonymous: the best membership attack reached an AUC of {number(worst['auc'])} "
-        f"(guessing: 0.5), {number(privacy['memorisation']['rate']['value'])} of the images lay suspiciously close to "
-        f"a training image, and {verdict}."
+        f"But synthetic is not anonymous: the best membership attack on the images reached an AUC of "
+        f"{number(worst['auc'])} (guessing: 0.5), {number(privacy['memorisation']['rate']['value'])} of them lay "
+        f"suspiciously close to a training image, and {told} raised an alarm."
     )
 
 

@@ -103,14 +103,19 @@ def search_grid(
     sample(space)
     oracle = GridOracle(keras_tuner.Objective(OBJECTIVE, "min"), hyperparameters=space)
     trials = run_trials(oracle, sample, train_stopped, directory, total=total, pool=pool)
-    configs = [replace(trial.config, early_stopping=False) for trial in trials]
-    on = [(f"{trial.name}_unstopped", config, trial.run) for trial, config in zip(trials, configs, strict=True)]
-    unstopped = train_each(pool, train_one, on, f"{total} without early stopping")
-    tried = []
-    for trial, config, run in zip(trials, configs, unstopped, strict=True):
-        tried += [trial, replace(trial, config=config, run=run)]
+    tried = stopped_and_not(trials, train_one, pool)
     ranked = sorted(tried, key=lambda trial: trial.run.metrics[OBJECTIVE])
     return Grid([grid_row(trial) for trial in tried], [trial.config for trial in ranked])
+
+
+def stopped_and_not(trials: Sequence[Trial], train_one: TrainOne, pool: Executor | None = None) -> list[Trial]:
+    """Returns each trial, which early stopping ended, and after it the same training gone on to its last epoch."""
+    configs = [replace(trial.config, early_stopping=False) for trial in trials]
+    on = [(f"{trial.name}_unstopped", config, trial.run) for trial, config in zip(trials, configs, strict=True)]
+    found, runs = [], train_each(pool, train_one, on, f"{len(on)} without early stopping")
+    for trial, config, run in zip(trials, configs, runs, strict=True):
+        found += [trial, replace(trial, config=config, run=run)]
+    return found
 
 
 def grid_row(trial: Trial) -> dict[str, Any]:

@@ -1,0 +1,18 @@
+"""What two runs with the same seed may differ in: what was timed, and what follows from it."""
+
+import json
+import re
+from pathlib import Path
+
+# Texts name timings; which file Part 4 recommends is a matter of its latency.
+TIMED = re.compile(r"seconds|_ms|ms_per|latency|times_faster|throughput|memory|tracking_cost|^text$|^recommendation$")
+
+
+def findings_without_timings(path: Path) -> dict:
+    return without_timings(json.loads(path.read_text()))
+
+
+def without_timings(value):
+    if isinstance(value, dict):
+        return {key: without_timings(item) for key, item in value.items() if not TIMED.search(key)}
+    return [without_timings(item) for item in value] if isinstance(value, list) else value
