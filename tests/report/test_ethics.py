@@ -273,7 +273,7 @@ def numbers_in(values):
 
 def stands_in(printed, known):
     percent = printed.endswith("%")
-    text = printed.rstrip("%").replace(",", "")
+    text = printed.rstrip(" %").replace(",", "")
     decimals = len(text.partition(".")[2])
     scale = 100 if percent else 1
     return any(
@@ -289,7 +289,7 @@ def test_every_number_in_the_text_stands_in_the_values(data):
         known = list(numbers_in(values))
         text = "\n".join([ethics_report(values), *recommendations(values)])
         text = text.replace("HAM10000", "").replace("95 %", "").replace("int8", "")
-        for printed in re.findall(r"(?<![\w.])\d[\d,]*(?:\.\d+)?%?", text):
+        for printed in re.findall(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?: ?%)?", text):
             printed = printed.rstrip(",")
             assert stands_in(printed, known), (printed, name(changes))
 
@@ -336,7 +336,7 @@ def test_alarm_names_the_gap_its_size_and_its_groups():
 def test_no_alarm_is_not_called_absence_and_tells_what_could_have_been_seen():
     text = ethics_report(changed(no_alarm))
     assert "No comparison raised an alarm" in text
-    assert "only beyond 0.17 would this sample have shown it with 80% power" in text
+    assert "only beyond 0.17 would this sample have shown it with 80 % power" in text
     assert "not a gap that is absent" in text
 
 
@@ -357,4 +357,4 @@ def test_artifact_that_harmed_a_group_is_not_to_be_shipped():
 
 def test_collecting_names_group_number_and_power():
     assert recommendations(VALUES)[0].startswith("Collect 1,159 more malignant cases of dark (skin tone)")
-    assert "80% power" in recommendations(VALUES)[0]
+    assert "80 % power" in recommendations(VALUES)[0]

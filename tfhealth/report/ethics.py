@@ -113,7 +113,7 @@ def _verdict(values) -> str:
         else "; the sample could show it with less than "
     )
     return (
-        f"No comparison raised an alarm; the clearest was the {gap}{beyond}{limits['power']:.0%} power. "
+        f"No comparison raised an alarm; the clearest was the {gap}{beyond}{100 * limits['power']:.0f} % power. "
         f"{phrases.ABSENCE}"
     )
 
@@ -250,7 +250,7 @@ def _measure(row) -> str:
 
 
 def _share(score) -> str:
-    return f"{score['value']:.1%} (95 % {score['low']:.1%} to {score['high']:.1%})"
+    return f"{100 * score['value']:.1f} % ({100 * score['low']:.1f} % to {100 * score['high']:.1f} %)"
 
 
 def _p(row) -> str:

@@ -128,7 +128,8 @@ def trade_off(points: list[dict], path: Path, *, gap_name: str, score_name: str)
     """
     styles = {"baseline": ("D", "black"), "artifact": ("o", BLUE), "mitigation": ("^", VERMILLION)}
     drawn = [point for point in points if _is_number(point["score"]) and _is_number(point["gap"])]
-    with page(path, 3.6, f"{words(gap_name).capitalize()} against {words(score_name)}") as figure:
+    title = f"{words(gap_name).capitalize()} against {words(score_name)}"
+    with page(path, max(3.6, 0.5 + 0.16 * len(drawn)), title) as figure:  # the legend has a line for each
         ax = figure.subplots()
         for point in drawn:
             marker, color = styles[point["kind"]]

@@ -14,7 +14,7 @@ def recommendations(values: Mapping[str, Any]) -> list[str]:
 def _collect(values) -> str:
     found, limits = values["collect"], values["limits"]
     question = cut(found["question"].replace("_", " "))
-    power = f"a gap of {found['gap']:.2f} in recall would then be detected with {limits['power']:.0%} power"
+    power = f"a gap of {found['gap']:.2f} in recall would then be detected with {100 * limits['power']:.0f} % power"
     if not found["group"]:
         return (
             f"Record sex, age and skin tone or ethnicity, with consent, until each of two equally large groups has "
