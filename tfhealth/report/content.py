@@ -213,7 +213,7 @@ def cell(row: Mapping[str, str], key: str, style: str) -> str:
     if style in ("text", "words"):
         return value.replace("_", " ") if style == "words" else value
     if style == "yes":
-        return {"True": "yes", "False": "no"}[value]
+        return {"True": "yes", "False": "no"}.get(value, value)
     if style == "short":
         return value if len(value) <= LONGEST_CELL else value[: LONGEST_CELL - 1] + "…"
     decimals = {"count": 0, "times": 1}.get(style, 2 if style.endswith("2") else 3)
