@@ -12,8 +12,8 @@ DISPENSABLE = ("diverged", "lesson", "useful", "agreement")  # left out, in this
 ACTIVE_ENOUGH, INFORMATION_ENOUGH = 0.6, 0.5
 RECALL_ENOUGH = 0.5  # of what real held-out images reach; below it a GAN is said to have lost modes
 PRIVACY = (
-    "Synthetic data could help privacy: images that show no patient can be shared, taught with and tested on where "
-    "records must stay inside the clinic, rare diseases included."
+    "Synthetic data could help privacy: images that show no patient can be shared and taught with where records must "
+    "stay inside the clinic."
 )
 
 
@@ -132,7 +132,7 @@ def _vae(values) -> tuple[str, str]:
         f"It was addressed by KL annealing, {config['free_bits']:g} free nats a dimension and a final beta of "
         f"{config['beta']:g}: {number(own['collapse']['active'])} were then active, with "
         f"{_information(own['collapse'])} nats, and test reconstructions reached "
-        f"{number(own['psnr_db']['value'], 1)} dB (plain: {number(plain['psnr_db']['value'], 1)} dB)."
+        f"{number(own['psnr_db']['value'], 1)} dB (plain: {number(plain['psnr_db']['value'], 1)})."
     )
     return challenge, addressed
 
@@ -180,8 +180,8 @@ def _realism(values) -> str:
 def _agreement(values) -> str:
     found, real = (values["plausibility"][key] for key in ("agreement", "agreement_real"))
     return (
-        f"The independent classifier gave {number(found['overall']['value'])} of the images the class asked for (of "
-        f"real ones: {number(real['overall']['value'])}), averaged over the classes {number(found['balanced'])} "
+        f"The independent classifier gave {number(found['overall']['value'])} of the images the class asked for "
+        f"(real: {number(real['overall']['value'])}), averaged over the classes {number(found['balanced'])} "
         f"({number(real['balanced'])})."
     )
 
@@ -200,11 +200,11 @@ def _measured(values) -> str:
     privacy = values["privacy"]
     worst = max(privacy["membership"], key=lambda row: row["auc"])
     alarms = {"images": privacy, "records": values["records"]["privacy"]}
-    told = listed([f"{found['alarms']} of {found['tests']} tests of the {what}" for what, found in alarms.items()])
+    told = " and ".join(f"{found['alarms']} of {found['tests']} of the {what}" for what, found in alarms.items())
     return (
         f"But synthetic is not anonymous: the best membership attack on the images reached an AUC of "
         f"{number(worst['auc'])} (guessing: 0.5), {number(privacy['memorisation']['rate']['value'])} of them lay "
-        f"suspiciously close to a training image, and {told} raised an alarm."
+        f"suspiciously close to training images, and of the tests {told} raised an alarm."
     )
 
 
