@@ -62,11 +62,12 @@ PARTS = """
 import sys
 from dataclasses import replace
 
+from tests.test_run_part1 import TINY as TEXTS
 from tests.test_run_part3 import TINY as SYNTHESIS, TINY_RECORDS
 from tfhealth import config, config_part3
 from tfhealth.run import main
 
-images, texts = config.PART2["quick"], config.PART1["quick"]
+images = config.PART2["quick"]
 short = {"epochs": 2, "batch_size": 16, "resolutions": ()}
 config.PART2["quick"] = replace(
     images,
@@ -81,21 +82,13 @@ config.PART2["quick"] = replace(
     views=1,
     bootstrap_draws=30,
 )
-few = config.TextTraining(epochs=1, learning_rate=0.05)
+few = config.TextTraining(epochs=6, patience=1, learning_rate=0.05)  # so high that early stopping stops
 config.PART1["quick"] = replace(
-    texts,
-    notes_size=400,
-    vocabulary_size=1000,
-    sequence_length=40,
-    lstm=replace(texts.lstm, width=8, training=few),
-    transformer=replace(texts.transformer, width=16, training=few),
+    TEXTS,
+    lstm=replace(TEXTS.lstm, training=few),
+    transformer=replace(TEXTS.transformer, training=few),
     dropouts=(0.1,),
-    probe=few,
-    probe_width=8,
-    probe_steps=20,
-    probe_texts=20,
-    attention_texts=20,
-    bootstrap_draws=30,
+    finalists=1,
 )
 config_part3.PART3["quick"] = replace(SYNTHESIS, seeds=1)
 config_part3.TABULAR["quick"] = replace(TINY_RECORDS, seeds=1)
@@ -201,6 +194,7 @@ def test_parts_train_their_final_models_over_two_workers(tmp_path, monkeypatch):
         assert f"{name}, 2 workers" in said
     for part in ("part1", "part2", "part3"):
         assert (tmp_path / "exports/tiny" / part / "findings.json").exists()
+    assert "_unstopped, 2 workers" in said  # trained on after early stopping
     assert not list(tmp_path.glob("exports/**/ray"))
 
 

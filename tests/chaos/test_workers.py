@@ -22,10 +22,11 @@ RUN = """
 import sys
 from dataclasses import replace
 
+from tests.test_run_part1 import TINY as TEXTS
 from tfhealth import config
 from tfhealth.run import main
 
-images, texts = config.PART2["quick"], config.PART1["quick"]
+images = config.PART2["quick"]
 short = {"batch_size": 16, "resolutions": ()}
 config.PART2["quick"] = replace(
     images,
@@ -41,21 +42,11 @@ config.PART2["quick"] = replace(
 )
 few = config.TextTraining(epochs=2, learning_rate=0.05)  # so high that the last epoch is not always the best
 config.PART1["quick"] = replace(
-    texts,
-    notes_size=400,
-    vocabulary_size=1000,
-    sequence_length=40,
-    lstm=replace(texts.lstm, width=8, training=few),
-    transformer=replace(texts.transformer, width=16, training=few),
-    dropouts=(0.1, 0.3),
+    TEXTS,
+    lstm=replace(TEXTS.lstm, training=few),
+    transformer=replace(TEXTS.transformer, training=few),
     l2s=(1e-5, 1e-4),
     grid_epochs=4,
-    probe=replace(few, epochs=1),
-    probe_width=8,
-    probe_steps=20,
-    probe_texts=20,
-    attention_texts=20,
-    bootstrap_draws=30,
 )
 sys.exit(main([sys.argv[1], "--run", "killed", *sys.argv[2:]]))
 """
@@ -84,6 +75,7 @@ with Workers(int(sys.argv[2])).pool() as pool:
 
 def start(work: Path, *options: str, part: str = "part2") -> subprocess.Popen:
     environment = os.environ | {"TFHEALTH_CACHE": str(work.parent / "cache")}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
     environment |= dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
     arguments = [sys.executable, "-c", RUN, part, "--workdir", str(work), *options]
     with (work.parent / f"{work.name}.log").open("a") as log:

@@ -3,8 +3,8 @@ import pytest
 
 from tfhealth.errors import UserError
 from tfhealth.parts.part4_findings import ALONE, NOT_SHOWN, audited, runtime_pairs
-from tfhealth.parts.part4_sources import command_of
 from tfhealth.parts.part4_techniques import IMAGE_TECHNIQUES, TEXT_TECHNIQUES, chosen_techniques
+from tfhealth.parts.saved_models import command_of
 from tfhealth.paths import Workspace
 from tfhealth.training.record import Predictions
 

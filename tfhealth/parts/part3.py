@@ -28,7 +28,7 @@ from tfhealth.parts.part3_private import epsilons_of, private_records
 from tfhealth.parts.part3_sources import Judge, Part3
 from tfhealth.parts.part3_tabular import run_tabular
 from tfhealth.parts.part3_usefulness import usefulness
-from tfhealth.parts.part4_sources import command_of, load_images
+from tfhealth.parts.saved_models import command_of, load_images
 from tfhealth.paths import Workspace, keep_settings
 from tfhealth.report import part3 as report
 from tfhealth.training.gan import train_gan

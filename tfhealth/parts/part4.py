@@ -26,15 +26,16 @@ from tfhealth.console import progress_bar, say
 from tfhealth.data.image_source import ImageOptions
 from tfhealth.data.text import TextOptions
 from tfhealth.parts import part4_findings as findings
-from tfhealth.parts.part4_sources import Part4, Source, command_of, load_images, load_texts
 from tfhealth.parts.part4_techniques import (
     IMAGE_TECHNIQUES,
     TEXT_TECHNIQUES,
+    Part4,
     chosen_techniques,
     example_rows,
     prepare,
     steps_of,
 )
+from tfhealth.parts.saved_models import Source, command_of, load_images, load_texts
 from tfhealth.paths import Workspace, keep_settings, read_json, write_json, write_text
 from tfhealth.report import part4 as report
 

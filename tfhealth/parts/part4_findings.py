@@ -10,8 +10,8 @@ from tfhealth.audit.groups import grouping, people_ids, with_intersections
 from tfhealth.compression.artifact import LATENCY, Artifact
 from tfhealth.compression.benchmark import comparison_rows, predict, subgroup_rows
 from tfhealth.compression.recommendation import recommend
-from tfhealth.parts.part4_sources import Part4, Source
-from tfhealth.parts.part4_techniques import distilled
+from tfhealth.parts.part4_techniques import Part4, distilled
+from tfhealth.parts.saved_models import Source
 from tfhealth.report.writing import data_values
 from tfhealth.training.evaluate import scores_with_intervals
 from tfhealth.training.record import Predictions

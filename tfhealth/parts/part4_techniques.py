@@ -22,11 +22,15 @@ from tfhealth.compression.artifact import SUFFIX, Artifact
 from tfhealth.compression.distill import Distillation, distill
 from tfhealth.compression.export import Conversion, about_images, about_texts, save_for_conversion
 from tfhealth.config import DistillationTraining
+from tfhealth.config_part4 import Part4Config
 from tfhealth.console import say
+from tfhealth.data.dataset import DatasetBundle
 from tfhealth.data.image_pipeline import ImageFeed, pixel_statistics
+from tfhealth.data.pipeline import Feed
 from tfhealth.errors import UserError
 from tfhealth.models.resnet import BUILDERS
-from tfhealth.parts.part4_sources import Part4, Source
+from tfhealth.parts.saved_models import Source
+from tfhealth.paths import Workspace
 from tfhealth.training.fit import sample_of, save_model
 
 TEXT_TECHNIQUES = ("float16", "dynamic", "int8", "int16", "onnx")
@@ -38,6 +42,31 @@ FILES = {  # technique -> (end of the artifact's name, format, precision)
 BOTH = (("", "tflite", "float32"), ("_int8", "tflite", "int8"))
 TRAINED = (("", "tflite", "trained_int8"),)
 CHECKED = 8  # images on which a twin is compared with its model
+
+
+@dataclass(frozen=True)
+class Part4:
+    """What the stages share: the run's folders, its settings, its data and the models, the headline's first."""
+
+    workspace: Workspace
+    folder: Path
+    config: Part4Config
+    seed: int
+    bundle: DatasetBundle
+    feed: Feed
+    techniques: tuple[str, ...]
+    sources: tuple[Source, ...]
+    tokenizer: Path | None = None
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder of the files for the phone and of their predictions."""
+        return self.folder / "artifacts"
+
+    @property
+    def headline(self) -> Source:
+        """The only model, or of two the one that was better on validation: choosing between them is not the test's."""
+        return self.sources[0]
 
 
 @dataclass(frozen=True)

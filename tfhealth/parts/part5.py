@@ -29,9 +29,9 @@ from tfhealth.data.pipeline import Feed
 from tfhealth.data.text import TextOptions
 from tfhealth.parts import part5_findings as findings
 from tfhealth.parts.part4 import FOLDERS as PART4_FOLDERS
-from tfhealth.parts.part4_sources import Source, command_of, load_images, load_texts
 from tfhealth.parts.part5_audit import Audited, audit_answers, one_question
 from tfhealth.parts.part5_mitigation import Mitigated, mitigate
+from tfhealth.parts.saved_models import Source, command_of, load_images, load_texts
 from tfhealth.paths import Workspace, keep_settings, read_json, write_json
 from tfhealth.report import part5 as report
 from tfhealth.training.record import Predictions

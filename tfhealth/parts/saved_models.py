@@ -1,4 +1,4 @@
-"""What Part 4 starts from: the models that Part 2 or Part 1 saved, their data, and what they answer."""
+"""What Parts 3 to 5 start from: the models that Part 2 or Part 1 saved, their data, and what they answer."""
 
 import hashlib
 import shlex
@@ -12,7 +12,6 @@ import numpy as np
 from tokenizers import Tokenizer
 
 import tfhealth.models.text  # noqa: F401  (its layers must be known when a model is read)
-from tfhealth.config_part4 import Part4Config
 from tfhealth.data.dataset import DatasetBundle, Split
 from tfhealth.data.image import load_image_dataset
 from tfhealth.data.image_pipeline import ImageFeed
@@ -33,7 +32,7 @@ SAME_ANSWER = 0.02  # two machines' probabilities differ by less; other data's d
 
 @dataclass(frozen=True)
 class Source:
-    """A Keras model to be compressed.
+    """A Keras model that a part saved.
 
     Attributes:
         prefix: of the names of its techniques: "", "lstm_" or "transformer_".
@@ -58,33 +57,8 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Part4:
-    """What the stages share: the run's folders, its settings, its data and the models, the headline's first."""
-
-    workspace: Workspace
-    folder: Path
-    config: Part4Config
-    seed: int
-    bundle: DatasetBundle
-    feed: Feed
-    techniques: tuple[str, ...]
-    sources: tuple[Source, ...]
-    tokenizer: Path | None = None
-
-    @property
-    def artifacts(self) -> Path:
-        """The folder of the files for the phone and of their predictions."""
-        return self.folder / "artifacts"
-
-    @property
-    def headline(self) -> Source:
-        """The only model, or of two the one that was better on validation: choosing between them is not the test's."""
-        return self.sources[0]
-
-
-@dataclass(frozen=True)
 class Loaded:
-    """Data and models, before they are judged; `sources` as in Part4."""
+    """Data and models, before they are judged; of two the one that was better on validation comes first."""
 
     bundle: DatasetBundle
     feed: Feed
