@@ -79,3 +79,13 @@ def test_trade_off_leaves_out_points_without_a_value(png):
     ]
     figures.trade_off(points, png, gap_name="equal_opportunity_difference", score_name="balanced_accuracy")
     assert_page(png)
+
+
+def test_trade_off_names_files_that_no_other_file_beats(png):
+    names = {"gap_name": "equal_opportunity_difference", "score_name": "balanced_accuracy"}
+    front = [{"name": str(i), "kind": "artifact", "score": 0.5 + i / 100, "gap": 0.1 + i / 100} for i in range(30)]
+    heights = []
+    for best in ([], [{"name": "best", "kind": "artifact", "score": 0.9, "gap": 0.05}]):  # it beats all others
+        figures.trade_off(front + best, png, **names)
+        heights.append(len(read_rgb(png)))
+    assert heights[0] > 1.2 * heights[1]  # the legend has a line for each name

@@ -28,6 +28,11 @@ ROW_INCHES = 0.17
 MAX_GROUPS = 40  # rows on a page; more would not be read
 TOO_FEW = "too few to say"
 SAME_PLACE = 0.02  # of an axis: nearer points share a label
+STYLES = {  # of the points of a trade-off
+    kind: {"marker": marker, "color": color, "markersize": 5, "linestyle": "none"}
+    for kind, marker, color in (("baseline", "D", "black"), ("artifact", "o", BLUE), ("mitigation", "^", VERMILLION))
+}
+OTHER_FILE = STYLES["artifact"] | {"markersize": 4, "markerfacecolor": "white"}
 
 
 def rates_by_group(rows: list[dict], rates: list[str], path: Path, *, title: str) -> None:
@@ -120,34 +125,49 @@ def reliability_by_group(curves: list[dict], path: Path) -> None:
 def trade_off(points: list[dict], path: Path, *, gap_name: str, score_name: str) -> None:
     """Draws the gap (up: more of it) against the score (right: better) of every model and mitigation.
 
+    Compressed files that another file beats in both have neither a name nor bars: there are many, close together.
+
     Args:
         points: name, kind ("baseline", "artifact", "mitigation"), score, gap, and score_low, score_high, gap_low,
             gap_high (NaN: no bar). Points without score or gap are left out.
         path: the PNG file.
         gap_name, score_name: what they are, for the axes.
     """
-    styles = {"baseline": ("D", "black"), "artifact": ("o", BLUE), "mitigation": ("^", VERMILLION)}
     drawn = [point for point in points if _is_number(point["score"]) and _is_number(point["gap"])]
+    named = [point for point in drawn if point["kind"] != "artifact" or not _is_beaten(point, drawn)]
+    others = [point for point in drawn if point not in named]
     title = f"{words(gap_name).capitalize()} against {words(score_name)}"
-    with page(path, max(3.6, 0.5 + 0.16 * len(drawn)), title) as figure:  # the legend has a line for each
+    with page(path, max(3.6, 0.5 + 0.16 * len(named)), title) as figure:  # the legend has a line for each
         ax = figure.subplots()
-        for point in drawn:
-            marker, color = styles[point["kind"]]
-            for low, high, along in (("score_low", "score_high", "x"), ("gap_low", "gap_high", "y")):
-                ends = [point.get(low), point.get(high)]
-                if all(_is_number(end) for end in ends):
-                    x, y = (ends, 2 * [point["gap"]]) if along == "x" else (2 * [point["score"]], ends)
-                    ax.plot(x, y, color=color, linewidth=0.7, alpha=0.35)
-            ax.plot(point["score"], point["gap"], marker, color=color, markersize=6, linestyle="none")
+        for point in named:
+            _bars(ax, point)
+        for point in others:
+            ax.plot(point["score"], point["gap"], **OTHER_FILE)
+        for point in named:
+            ax.plot(point["score"], point["gap"], **STYLES[point["kind"]])
         ax.set(xlabel=f"{words(score_name)} (right: better)", ylabel=f"{words(gap_name)} (down: smaller gap)")
         ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
-        _number(ax, drawn)
-        handles = [
-            Line2D([], [], marker=styles[p["kind"]][0], color=styles[p["kind"]][1], linestyle="none", markersize=5)
-            for p in drawn
-        ]
-        labels = [f"{count} {short(point['name'], LONGEST_NAME)}" for count, point in enumerate(drawn, 1)]
+        _number(ax, named)
+        handles = [Line2D([], [], **STYLES[point["kind"]]) for point in named]
+        labels = [f"{count} {short(point['name'], LONGEST_NAME)}" for count, point in enumerate(named, 1)]
+        if others:
+            handles.append(Line2D([], [], **OTHER_FILE))
+            labels.append(f"{len(others)} other compressed file{'s' * (len(others) > 1)}")
         figure.legend(handles, labels, loc="outside right center", fontsize=7)
+
+
+def _is_beaten(point: dict, points: list[dict]) -> bool:
+    """Returns whether another compressed file has a better score and a smaller gap."""
+    files = (other for other in points if other["kind"] == "artifact")
+    return any(other["score"] > point["score"] and other["gap"] < point["gap"] for other in files)
+
+
+def _bars(ax: Axes, point: dict) -> None:
+    for low, high, along in (("score_low", "score_high", "x"), ("gap_low", "gap_high", "y")):
+        ends = [point.get(low), point.get(high)]
+        if all(_is_number(end) for end in ends):
+            x, y = (ends, 2 * [point["gap"]]) if along == "x" else (2 * [point["score"]], ends)
+            ax.plot(x, y, color=STYLES[point["kind"]]["color"], linewidth=0.7, alpha=0.35)
 
 
 def _number(ax: Axes, points: list[dict]) -> None:
