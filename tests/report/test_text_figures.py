@@ -152,6 +152,15 @@ def test_attention_by_token_writes_any_text(png, tokens):
     assert_page(png)
 
 
+def test_long_class_names_leave_the_tokens_their_width(png):
+    pictures = []
+    for name in ("Neoplasms", "Pathological Conditions, Signs and Symptoms"):
+        long = document(["chronic", "cough"] * 20, true_name=name, predicted_name=name, correct=False)
+        text_figures.attention_by_token([long], png)
+        pictures.append(figures.read_rgb(png)[-200:])  # the last line and the bar below, as wide as the tokens
+    np.testing.assert_array_equal(*pictures)
+
+
 @pytest.mark.parametrize("weights", [[0.0, 0.0], [NAN, INF], [NAN, 0.5]])
 def test_attention_by_token_takes_weights_without_a_highest(png, weights):
     text_figures.attention_by_token([document(["chronic", "cough"], weights=weights)], png)

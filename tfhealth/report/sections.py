@@ -206,7 +206,7 @@ ETHICS = Section(
             (
                 Column("Feature", "feature", "words"),
                 Column("Group", "group", "short"),
-                Column("n", "units"),
+                Column("n", "units", "count"),
                 Column("Accuracy", "accuracy", "interval2"),
                 Column("Recall", "recall", "interval2"),
                 Column("Specificity", "specificity", "interval2"),

@@ -50,7 +50,7 @@ TOKEN_POINTS = 7
 CHARACTER_INCHES = 0.602 * TOKEN_POINTS / 72  # every glyph of DejaVu Sans Mono is 0.602 em wide
 LINE_INCHES = 0.165
 LINE_CHARACTERS = int((WIDTH_INCHES - 0.1) / CHARACTER_INCHES)
-MAX_TOKENS, LONGEST_TOKEN, LONGEST_NAME = 90, 40, 42
+MAX_TOKENS, LONGEST_TOKEN, LONGEST_NAME = 90, 40, 40
 WEIGHT_COLORS = LinearSegmentedColormap.from_list("weights", ["white", VERMILLION])  # black stays legible on all
 UNDEFINED = "undefined"
 
@@ -271,10 +271,12 @@ def _write(ax: Axes, x: float, y: float, text: str, **options) -> None:
 
 
 def _draw_header(ax: Axes, y: float, example: dict) -> None:
-    verdict, color = ("correct", BLUE) if example["correct"] else ("wrong", VERMILLION)
     true, predicted = (_drawable(_shortened(example[key], LONGEST_NAME)) for key in ("true_name", "predicted_name"))
-    text = f"{verdict}  true: {true}  predicted: {predicted}"
-    _write(ax, 0, y, text, color=color, fontsize=8)
+    text, color = f"wrong, true: {true}, predicted: {predicted}", VERMILLION
+    if example["correct"]:
+        text, color = f"correct: {true}", BLUE
+    # Out of the layout, which would make room for a long one by squeezing the tokens into each other.
+    _write(ax, 0, y, text, color=color, fontsize=8, in_layout=False)
 
 
 def _laid_out(example: dict) -> list[tuple[int, int, str, float]]:
