@@ -77,12 +77,16 @@ def recorded(exports: Path, part: str, command: str, seed: int) -> Iterator[None
 
 
 def machine() -> dict[str, str]:
-    """Returns the processor, how many cores this process may use, memory and system; no name of the machine."""
+    """Returns in words the processor, how many cores this process may use, memory and system, but no machine's name."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    found = {"processor": _processor(), "cores": str(usable), "system": f"{platform.system()} {platform.machine()}"}
+    found = {
+        "processor": _processor(),
+        "cores": f"{usable} cores",
+        "system": f"{platform.system()} {platform.machine()}",
+    }
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        found["memory"] = f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GB"
-    return {**found, "python": platform.python_version()}
+        found["memory"] = f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GB of memory"
+    return {**found, "python": f"Python {platform.python_version()}"}
 
 
 def versions() -> dict[str, str]:

@@ -15,6 +15,7 @@ from tfhealth.provenance import Record, read_record
 from tfhealth.report.headlines import Headline, headline
 from tfhealth.report.outline import UNNAMED, FigurePlan, Section, TablePlan
 from tfhealth.report.sections import SECTIONS
+from tfhealth.report.wording import MODEL_NAMES
 from tfhealth.report.writing import RESEARCH
 
 MOST_ROWS = 40  # of a table; the others are in its CSV
@@ -202,22 +203,23 @@ def cell(row: Mapping[str, str], key: str, style: str) -> str:
     """Returns what a table prints of a CSV's cell.
 
     Args:
-        row: of the CSV; an interval's ends stand beside `key` as <key>_low and <key>_high.
+        row: of the CSV; an interval's ends stand beside `key` as <key>_low and <key>_high, of "value" as low and high.
         key: the column.
-        style: text | words (no underscores) | short (cut) | yes (or no) | count | times | score | score2 | interval |
-            interval2; 2: two decimals instead of three.
+        style: text | words (no underscores; a model's name) | short (cut) | yes (or no) | count | times | score |
+            score2 | interval | interval2; 2: two decimals instead of three.
     """
     value = row.get(key) or ""
     if not value:
         return UNKNOWN
     if style in ("text", "words"):
-        return value.replace("_", " ") if style == "words" else value
+        return MODEL_NAMES.get(value, value.replace("_", " ")) if style == "words" else value
     if style == "yes":
         return {"True": "yes", "False": "no"}.get(value, value)
     if style == "short":
         return value if len(value) <= LONGEST_CELL else value[: LONGEST_CELL - 1] + "…"
     decimals = {"count": 0, "times": 1}.get(style, 2 if style.endswith("2") else 3)
-    ends = [row.get(f"{key}_{end}") or "" for end in ("low", "high")] if style.startswith("interval") else [""]
+    beside = "" if key == "value" else f"{key}_"
+    ends = [row.get(f"{beside}{end}") or "" for end in ("low", "high")] if style.startswith("interval") else [""]
     try:
         words = _rounded(value, decimals)
         return f"{words} ({_rounded(ends[0], decimals)} to {_rounded(ends[1], decimals)})" if all(ends) else words

@@ -30,7 +30,7 @@ TEXT = Section(
             "Finalists of the grid, trained to the end: with early stopping the weights of the epoch that did best "
             "on validation are kept, without it those of the last. The most accurate on validation is the model.",
             (
-                Column("Model", "family"),
+                Column("Model", "family", "words"),
                 Column("Dropout", "dropout", "times"),
                 Column("L2", "l2"),
                 Column("Early stopping", "early_stopping", "yes"),

@@ -28,8 +28,8 @@ from tfhealth.report.figures import (
     panels_page,
     words,
 )
+from tfhealth.report.wording import MODEL_NAMES
 
-MODEL_NAMES = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU", "transformer": "Transformer"}
 MODEL_STYLES = [
     {"color": color, "linestyle": line, "marker": marker}
     for color, line, marker in zip(

@@ -7,6 +7,7 @@ from typing import Any
 from tfhealth.audit.groups import POOL_JOIN, POOLED
 
 UNDEFINED = "undefined"
+MODEL_NAMES = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU", "transformer": "Transformer"}
 LONGEST_NAME = 5  # words; a longer one is cut
 
 
