@@ -81,7 +81,7 @@ def machine() -> dict[str, str]:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     found = {
         "processor": _processor(),
-        "cores": f"{usable} cores",
+        "cores": f"{usable} core{'s' * (usable != 1)}",
         "system": f"{platform.system()} {platform.machine()}",
     }
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:

@@ -118,11 +118,10 @@ def test_cell_without_a_number_stays_what_it_is():
     assert cell({"x": "-0.0001"}, "x", "score") == "0.000"
     assert cell({"x": "0.5", "x_low": "", "x_high": ""}, "x", "interval") == "0.500"
     assert cell({"x": "1234567"}, "x", "count") == "1,234,567"
+    assert cell({"x": "a_b"}, "x", "words") == "a b"
+    assert len(cell({"x": "y" * 100}, "x", "short")) == 42
 
 
 def test_cell_of_a_value_has_its_interval_and_a_model_its_name():
     assert cell({"value": "0.98", "low": "0.95", "high": "0.99"}, "value", "interval") == "0.980 (0.950 to 0.990)"
     assert cell({"x": "lstm"}, "x", "words") == "LSTM"
-    assert cell({"x": "age_band"}, "x", "words") == "age band"
-    assert cell({"x": "a_b"}, "x", "words") == "a b"
-    assert len(cell({"x": "y" * 100}, "x", "short")) == 42
