@@ -89,7 +89,7 @@ def test_decoding_names_the_place_and_the_line():
 
 
 @pytest.mark.parametrize(
-    ("age", "band"), [(0, "<30"), (30, "30-44"), (59.9, "45-59"), (75, "75+"), (300, "75+"), (np.nan, "unknown")]
+    ("age", "band"), [(0, "0-29"), (30, "30-44"), (59.9, "45-59"), (75, "75+"), (300, "75+"), (np.nan, "unknown")]
 )
 def test_age_bands_begin_at_their_lower_bound(age, band):
     assert age_band(age) == band

@@ -13,7 +13,7 @@ ROW |= {
 FAILED = {"name": "int16.tflite", "model": "resnet8_width32", "failure": "Empty min|max"}
 GROUP = {"name": "int8.tflite", "feature": "age_band", "group": "60-74", "count": 1234, "accuracy_before": 0.7}
 GROUP |= {"accuracy_change": -0.021, "accuracy_change_low": -0.03, "accuracy_change_high": -0.01}
-HIDDEN = {"feature": "age_band", "group": "<30", "units": "<10", "reason": "suppressed (under 10)"}
+HIDDEN = {"feature": "age_band", "group": "0-29", "units": "<10", "reason": "suppressed (under 10)"}
 VALUES = {
     "data": {
         "title": "Skin",
@@ -48,7 +48,7 @@ def test_card_holds_use_data_licence_metrics_groups_and_limits():
 
 def test_small_groups_have_no_number_and_other_files_no_group():
     card = model_card(VALUES, [])
-    assert "| age band | <30 | <10 |  | suppressed (under 10) |" in card
+    assert "| age band | 0-29 | <10 |  | suppressed (under 10) |" in card
     assert "elsewhere" not in card
 
 

@@ -25,7 +25,7 @@ from tfhealth.data.splits import SPLIT_NAMES
 from tfhealth.errors import UserError
 from tfhealth.paths import write_json
 
-FORMAT_VERSION = 1  # raised whenever the same source would be prepared differently: old folders are then ignored
+FORMAT_VERSION = 2  # raised whenever the same source would be prepared differently: old folders are then ignored
 FEATURE_PREFIX = "features__"
 SPLIT_PREFIX = "split__"
 REMEMBERED_CHECKSUMS = 1000  # entries of checksums.json; the oldest go first

@@ -16,7 +16,7 @@ import numpy as np
 from tfhealth.errors import UserError
 
 LONGEST_CELL = 2**24  # characters; Python's own limit, 131,072, is shorter than some notes. More: an unclosed quote
-AGE_BANDS = ((30, "<30"), (45, "30-44"), (60, "45-59"), (75, "60-74"))  # (below this age, name)
+AGE_BANDS = ((30, "0-29"), (45, "30-44"), (60, "45-59"), (75, "60-74"))  # (below this age, name); names sort by age
 UNKNOWN = "unknown"
 LONGEST_NAME = 40  # characters of a column's name in a message
 
@@ -86,7 +86,7 @@ def table_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
 
 
 def age_band(age: float) -> str:
-    """Returns <30, 30-44, 45-59, 60-74, 75+, or unknown for NaN."""
+    """Returns 0-29, 30-44, 45-59, 60-74, 75+, or unknown for NaN."""
     if np.isnan(age):
         return UNKNOWN
     return next((name for below, name in AGE_BANDS if age < below), "75+")
