@@ -70,7 +70,7 @@ def test_loss_survives_its_configuration():
 
 
 def test_teacher_answers_for_the_augmented_image_that_the_student_sees(bundle, teacher):
-    feed = TeacherFeed(ImageFeed.of(CONFIG, 2), teacher)
+    feed = TeacherFeed(ImageFeed.of(CONFIG, 2), teacher, distinct=3)
     options = {"batch_size": 16, "seed": 0, "epochs": range(1)}
     plain = list(feed.feed.training(bundle.train, **options))
     asked = list(feed.training(bundle.train, **options))
@@ -79,6 +79,31 @@ def test_teacher_answers_for_the_augmented_image_that_the_student_sees(bundle, t
         np.testing.assert_array_equal(same, images)
         np.testing.assert_array_equal(both[:, :2], labels)
         np.testing.assert_allclose(both[:, 2:], teacher(images, training=False), atol=1e-4)  # other batches of sums
+
+
+def test_epochs_after_the_distinct_ones_repeat_images_and_answers(bundle, teacher, monkeypatch):
+    options = {"batch_size": 16, "seed": 0}
+    feed = TeacherFeed(ImageFeed.of(CONFIG, 2), teacher, distinct=2)
+    first, second, third, fourth = (
+        list(feed.training(bundle.train, epochs=range(e, e + 1), **options)) for e in range(4)
+    )
+    for epoch, repeated in ((first, third), (second, fourth)):
+        for one, other in zip(epoch, repeated, strict=True):
+            np.testing.assert_array_equal(one[0], other[0])
+            np.testing.assert_array_equal(one[1], other[1])
+    assert (first[0][0] != second[0][0]).numpy().any()
+    monkeypatch.setattr(TeacherFeed, "_ask", lambda _, epochs, *__: epochs and pytest.fail("asked again"))
+    resumed = list(feed.training(bundle.train, epochs=range(1, 4), **options))
+    for one, other in zip([*second, *third, *fourth], resumed, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1], other[1])
+
+
+@pytest.mark.parametrize(("distinct", "resolutions"), [(0, ()), (5, ((8, 0.5),))])
+def test_no_distinct_epoch_and_images_that_grow_are_refused(distinct, resolutions, teacher):
+    config = DistillationTraining(epochs=4, resolutions=resolutions)
+    with pytest.raises(ValueError, match="epoch"):
+        TeacherFeed(ImageFeed.of(config, 2), teacher, distinct)
 
 
 def test_best_pair_on_validation_is_taken_and_finished_trainings_are_loaded(bundle, teacher, tmp_path, monkeypatch):

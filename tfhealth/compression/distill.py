@@ -1,7 +1,8 @@
 """Knowledge distillation: a small network learns from the answers of a large one, on the same augmented images."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import tensorflow as tf
 from keras import ops
 
 from tfhealth.config import DistillationTraining
+from tfhealth.console import progress_bar
 from tfhealth.data.dataset import DatasetBundle, Split
-from tfhealth.data.pipeline import Feed
+from tfhealth.data.pipeline import Feed, steps_per_epoch
 from tfhealth.training.fit import class_shares, train
 from tfhealth.training.losses import LogitAdjustedCrossentropy
 from tfhealth.training.record import TrainingRun
@@ -72,25 +74,58 @@ class DistillationLoss(keras.losses.Loss):
 class TeacherFeed:
     """Feed whose training labels are (batch, 2 * num_classes): those of `feed`, then the teacher's logits.
 
-    The teacher sees the very image that the student sees, augmentation and all (Beyer et al. 2022, arXiv:2106.05237).
+    The teacher sees the very image that the student sees, augmentation and all, and the student goes through many
+    epochs (Beyer et al. 2022, arXiv:2106.05237). As a teacher costs more than a student's step, it answers `distinct`
+    epochs once; those after them repeat their images and answers in turn.
+
+    Attributes:
+        feed: of images of one size.
+        distinct: epochs whose images differ.
+        answers: epoch -> logits (steps, batch, num_classes), filled as they are needed; for one split, batch size and
+            seed.
     """
 
     feed: Feed
     teacher: keras.Model
+    distinct: int
+    answers: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.distinct < 1 or self.feed.last_phase:
+            raise ValueError(f"at least 1 epoch (not {self.distinct}) has images of its own, and all have one size")
 
     @property
     def last_phase(self) -> int:
         return self.feed.last_phase
 
-    def training(self, split: Split, *, batch_size: int, seed: int, epochs: range) -> tf.data.Dataset:
-        batches = self.feed.training(split, batch_size=batch_size, seed=seed, epochs=epochs)
-        return batches.map(self._ask, num_parallel_calls=1).prefetch(2)
+    def training(self, split: Split, *, batch_size: int, seed: int, epochs: Sequence[int]) -> tf.data.Dataset:
+        order = [epoch % self.distinct for epoch in epochs]
+        options = {"batch_size": batch_size, "seed": seed}
+        self._ask(sorted(set(order) - self.answers.keys()), split, options)
+        table = tf.constant(np.stack([self.answers[epoch] for epoch in sorted(set(order))]))
+        steps = table.shape[1]
+        places = np.searchsorted(sorted(set(order)), order)
+        each = tf.data.Dataset.from_tensor_slices([(place, step) for place in places for step in range(steps)])
+        batches = tf.data.Dataset.zip(self.feed.training(split, epochs=order, **options), each)
+        return batches.map(lambda batch, at: (batch[0], tf.concat([batch[1], tf.gather_nd(table, at)], axis=-1)))
 
     def evaluation(self, split: Split, batch_size: int, epoch: int | None = None) -> Iterator[np.ndarray]:
         return self.feed.evaluation(split, batch_size, epoch)
 
-    def _ask(self, rows, labels):
-        return rows, tf.concat([labels, self.teacher(rows, training=False)], axis=-1)
+    def _ask(self, epochs: Sequence[int], split: Split, options: Mapping[str, int]) -> None:
+        if not epochs:
+            return
+        steps, answer = (
+            steps_per_epoch(split, options["batch_size"]),
+            tf.function(partial(self.teacher, training=False)),
+        )
+        with progress_bar("the teacher's answers", steps * len(epochs)) as bar:
+            for epoch in epochs:
+                found = []
+                for rows, _ in self.feed.training(split, epochs=[epoch], **options):
+                    found.append(answer(rows).numpy())
+                    bar.advance()
+                self.answers[epoch] = np.stack(found)
 
 
 def distill(
@@ -116,7 +151,7 @@ def distill(
         teacher: inputs to logits (n, num_classes); it is not changed.
         build: makes the uncompiled student.
         bundle: train and validation are used, test is not.
-        feed_of: how the splits reach both models under a config.
+        feed_of: how the splits reach both models under a config; temperature and mixing change nothing of it.
         config: of the final training; its temperature and mixing are replaced.
         temperatures, mixings: the grid. trial_epochs: of each of its trainings.
         folder: gets trials/<pair>/ and student/, each as `train` leaves it.
@@ -124,6 +159,7 @@ def distill(
     """
     if not temperatures or not mixings:
         raise ValueError("the grid needs at least one temperature and one mixing weight")
+    answers: dict[int, np.ndarray] = {}  # the same to all
 
     def run(name: str, settings: DistillationTraining, start_from: Path | None = None) -> TrainingRun:
         loss = DistillationLoss(
@@ -139,7 +175,7 @@ def distill(
             bundle.train,
             bundle.validation,
             settings,
-            TeacherFeed(feed_of(settings), teacher),
+            TeacherFeed(feed_of(settings), teacher, config.distinct, answers),
             num_classes=bundle.num_classes,
             seed=seed,
             folder=folder / name,

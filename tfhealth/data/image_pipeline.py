@@ -1,6 +1,6 @@
 """Images on their way to a model: reduced, turned, moved, recoloured and mixed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -60,7 +60,7 @@ class ImageFeed:
     def last_phase(self) -> int:
         return self.sides.index(self.sides[-1]) if self.sides else 0
 
-    def training(self, split: Split, *, batch_size: int, seed: int, epochs: range) -> tf.data.Dataset:
+    def training(self, split: Split, *, batch_size: int, seed: int, epochs: Sequence[int]) -> tf.data.Dataset:
         phases = [(list(phase), partial(self._prepare, side=side)) for side, phase in groupby(epochs, key=self._side)]
         return shuffled_batches(split, batch_size=batch_size, seed=seed, phases=phases)
 

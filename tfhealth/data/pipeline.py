@@ -22,7 +22,7 @@ class Feed(Protocol):
 
     last_phase: int
 
-    def training(self, split: Split, *, batch_size: int, seed: int, epochs: range) -> tf.data.Dataset:
+    def training(self, split: Split, *, batch_size: int, seed: int, epochs: Sequence[int]) -> tf.data.Dataset:
         """Returns the shuffled, augmented batches of `epochs` with labels (batch, num_classes); whole batches only."""
         ...
 
