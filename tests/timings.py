@@ -5,7 +5,9 @@ import re
 from pathlib import Path
 
 # Which file Part 4 recommends is a matter of its latency.
-TIMED = re.compile(r"seconds|_ms|ms_per|latency|times_faster|throughput|memory|tracking_cost|tflite_over_onnx|^recommendation$")
+TIMED = re.compile(
+    r"seconds|_ms|ms_per|latency|times_faster|tflite_over_onnx|throughput|memory|tracking_cost|^recommendation$"
+)
 TEXT_NAMES_TIMINGS = ("part1", "part4")
 
 

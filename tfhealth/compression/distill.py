@@ -101,11 +101,11 @@ class TeacherFeed:
     def training(self, split: Split, *, batch_size: int, seed: int, epochs: Sequence[int]) -> tf.data.Dataset:
         order = [epoch % self.distinct for epoch in epochs]
         options = {"batch_size": batch_size, "seed": seed}
-        self._ask(sorted(set(order) - self.answers.keys()), split, options)
-        table = tf.constant(np.stack([self.answers[epoch] for epoch in sorted(set(order))]))
-        steps = table.shape[1]
-        places = np.searchsorted(sorted(set(order)), order)
-        each = tf.data.Dataset.from_tensor_slices([(place, step) for place in places for step in range(steps)])
+        known = sorted(set(order))
+        self._ask([epoch for epoch in known if epoch not in self.answers], split, options)
+        table = tf.constant(np.stack([self.answers[epoch] for epoch in known]))
+        at = [(known.index(epoch), step) for epoch in order for step in range(table.shape[1])]
+        each = tf.data.Dataset.from_tensor_slices(at)
         batches = tf.data.Dataset.zip(self.feed.training(split, epochs=order, **options), each)
         return batches.map(lambda batch, at: (batch[0], tf.concat([batch[1], tf.gather_nd(table, at)], axis=-1)))
 
