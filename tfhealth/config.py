@@ -71,7 +71,7 @@ class DistillationTraining(ImageTraining):
 
     temperature: float = 4.0
     mixing: float = 0.9
-    distinct: int = 15
+    distinct: int = 10
 
 
 @dataclass(frozen=True)

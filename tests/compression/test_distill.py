@@ -5,7 +5,7 @@ import pytest
 from tfhealth.compression.distill import DistillationLoss, TeacherFeed, distill
 from tfhealth.config import DistillationTraining
 from tfhealth.data.dataset import DatasetBundle, DatasetCard, Rows, Split
-from tfhealth.data.image_pipeline import ImageFeed
+from tfhealth.data.image_pipeline import ImageFeed, reduce_images
 from tfhealth.models.resnet import resnet8
 from tfhealth.training.losses import LogitAdjustedCrossentropy
 
@@ -99,11 +99,20 @@ def test_epochs_after_the_distinct_ones_repeat_images_and_answers(bundle, teache
         np.testing.assert_array_equal(one[1], other[1])
 
 
-@pytest.mark.parametrize(("distinct", "resolutions"), [(0, ()), (5, ((8, 0.5),))])
-def test_no_distinct_epoch_and_images_that_grow_are_refused(distinct, resolutions, teacher):
-    config = DistillationTraining(epochs=4, resolutions=resolutions)
+def test_small_images_are_the_same_ones_and_answered_at_full_size(bundle, teacher):
+    config = DistillationTraining(epochs=4, resolutions=((8, 0.5),), augmentation=0.0)  # only flips and quarter turns
+    feed = TeacherFeed(ImageFeed.of(config, 2), teacher, distinct=2)
+    batches = list(feed.training(bundle.train, batch_size=16, seed=0, epochs=range(4)))
+    assert [images.shape[1] for images, _ in batches] == [8] * 4 + [16] * 4
+    for (small, labels), (full, same) in zip(batches[:4], batches[4:], strict=True):
+        np.testing.assert_allclose(small, reduce_images(full, 8), atol=1e-3)
+        np.testing.assert_array_equal(labels, same)
+        np.testing.assert_allclose(same[:, 2:], teacher(full, training=False), atol=1e-4)
+
+
+def test_at_least_one_epoch_has_images_of_its_own(teacher):
     with pytest.raises(ValueError, match="epoch"):
-        TeacherFeed(ImageFeed.of(config, 2), teacher, distinct)
+        TeacherFeed(ImageFeed(2), teacher, 0)
 
 
 def test_best_pair_on_validation_is_taken_and_finished_trainings_are_loaded(bundle, teacher, tmp_path, monkeypatch):

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import product
+from functools import partial, reduce
+from itertools import groupby, product
 from pathlib import Path
 
 import keras
@@ -14,7 +14,8 @@ from keras import ops
 from tfhealth.config import DistillationTraining
 from tfhealth.console import progress_bar
 from tfhealth.data.dataset import DatasetBundle, Split
-from tfhealth.data.pipeline import Feed, steps_per_epoch
+from tfhealth.data.image_pipeline import ImageFeed
+from tfhealth.data.pipeline import steps_per_epoch
 from tfhealth.training.fit import class_shares, train
 from tfhealth.training.losses import LogitAdjustedCrossentropy
 from tfhealth.training.record import TrainingRun
@@ -76,23 +77,23 @@ class TeacherFeed:
 
     The teacher sees the very image that the student sees, augmentation and all, and the student goes through many
     epochs (Beyer et al. 2022, arXiv:2106.05237). As a teacher costs more than a student's step, it answers `distinct`
-    epochs once; those after them repeat their images and answers in turn.
+    epochs once, at full size; those after them repeat their images and answers in turn. Images that the student sees
+    at a smaller size are the same ones.
 
     Attributes:
-        feed: of images of one size.
         distinct: epochs whose images differ.
         answers: epoch -> logits (steps, batch, num_classes), filled as they are needed; for one split, batch size and
             seed.
     """
 
-    feed: Feed
+    feed: ImageFeed
     teacher: keras.Model
     distinct: int
     answers: dict[int, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self):
-        if self.distinct < 1 or self.feed.last_phase:
-            raise ValueError(f"at least 1 epoch (not {self.distinct}) has images of its own, and all have one size")
+        if self.distinct < 1:
+            raise ValueError(f"at least 1 epoch has images of its own, not {self.distinct}")
 
     @property
     def last_phase(self) -> int:
@@ -106,7 +107,13 @@ class TeacherFeed:
         table = tf.constant(np.stack([self.answers[epoch] for epoch in known]))
         at = [(known.index(epoch), step) for epoch in order for step in range(table.shape[1])]
         each = tf.data.Dataset.from_tensor_slices(at)
-        batches = tf.data.Dataset.zip(self.feed.training(split, epochs=order, **options), each)
+        phases = [
+            replace(self.feed, sides=(side,) * self.distinct).training(
+                split, epochs=[epoch % self.distinct for epoch in phase], **options
+            )
+            for side, phase in groupby(epochs, key=self.feed.side)
+        ]
+        batches = tf.data.Dataset.zip(reduce(tf.data.Dataset.concatenate, phases), each)
         return batches.map(lambda batch, at: (batch[0], tf.concat([batch[1], tf.gather_nd(table, at)], axis=-1)))
 
     def evaluation(self, split: Split, batch_size: int, epoch: int | None = None) -> Iterator[np.ndarray]:
@@ -115,14 +122,12 @@ class TeacherFeed:
     def _ask(self, epochs: Sequence[int], split: Split, options: Mapping[str, int]) -> None:
         if not epochs:
             return
-        steps, answer = (
-            steps_per_epoch(split, options["batch_size"]),
-            tf.function(partial(self.teacher, training=False)),
-        )
+        steps = steps_per_epoch(split, options["batch_size"])
+        answer = tf.function(partial(self.teacher, training=False))
         with progress_bar("the teacher's answers", steps * len(epochs)) as bar:
             for epoch in epochs:
                 found = []
-                for rows, _ in self.feed.training(split, epochs=[epoch], **options):
+                for rows, _ in replace(self.feed, sides=()).training(split, epochs=[epoch], **options):
                     found.append(answer(rows).numpy())
                     bar.advance()
                 self.answers[epoch] = np.stack(found)
@@ -132,7 +137,7 @@ def distill(
     teacher: keras.Model,
     build: Callable[[DistillationTraining], keras.Model],
     bundle: DatasetBundle,
-    feed_of: Callable[[DistillationTraining], Feed],
+    feed_of: Callable[[DistillationTraining], ImageFeed],
     config: DistillationTraining,
     *,
     temperatures: Sequence[float],
