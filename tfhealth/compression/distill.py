@@ -149,7 +149,8 @@ def distill(
 ) -> Distillation:
     """Returns the student, trained with the pair of temperature and mixing weight that is best on validation.
 
-    Every pair is trained for a few epochs; the student goes on from the weights of the best. What is finished in
+    Every pair is trained for a few epochs, on images of the size that training begins with, since small ones are cheap;
+    the student goes on from the weights of the best. What is finished in
     `folder` is loaded, and a killed training goes on from its last epoch.
 
     Args:
@@ -189,9 +190,10 @@ def distill(
             loss=loss,
         )
 
-    tried = []
+    tried, first_size = [], tuple((side, 1.0) for side, _ in config.resolutions[:1])
     for temperature, mixing in product(temperatures, mixings):
-        settings = replace(config, epochs=trial_epochs, temperature=temperature, mixing=mixing)
+        pair = {"temperature": temperature, "mixing": mixing}
+        settings = replace(config, epochs=trial_epochs, resolutions=first_size, **pair)
         tried.append((settings, run(f"trials/temperature{temperature:g}_mixing{mixing:g}", settings)))
     best, start = min(tried, key=lambda pair: pair[1].metrics[OBJECTIVE])
     chosen = replace(config, temperature=best.temperature, mixing=best.mixing)
