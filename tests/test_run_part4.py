@@ -27,7 +27,7 @@ TINY = replace(
     tune=replace(QUICK.tune, epochs=1, batch_size=32),
     student=Capacity("resnet8", 2),
     distillation=replace(QUICK.distillation, epochs=1, batch_size=32),
-    trial_epochs=1,
+    trial=replace(QUICK.trial, epochs=1, batch_size=32),
     examples=16,
     timed=5,
     rounds=3,

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -125,7 +127,7 @@ def test_best_pair_on_validation_is_taken_and_finished_trainings_are_loaded(bund
             CONFIG,
             temperatures=(2.0, 5.0),
             mixings=(0.5,),
-            trial_epochs=1,
+            trial=replace(CONFIG, epochs=1),
             seed=0,
             folder=tmp_path,
             log_dir=tmp_path / "logs",
@@ -147,6 +149,14 @@ def test_best_pair_on_validation_is_taken_and_finished_trainings_are_loaded(bund
 def test_empty_grid_is_refused(bundle, teacher, tmp_path):
     with pytest.raises(ValueError, match="grid"):
         distill(
-            teacher, None, bundle, None, CONFIG, temperatures=(), mixings=(0.5,), trial_epochs=1, seed=0,
+            teacher, None, bundle, None, CONFIG, temperatures=(), mixings=(0.5,), trial=CONFIG, seed=0,
             folder=tmp_path, log_dir=tmp_path,
+        )  # fmt: skip
+
+
+def test_batches_of_two_sizes_are_refused(bundle, teacher, tmp_path):
+    with pytest.raises(ValueError, match="16 and 8"):
+        distill(
+            teacher, None, bundle, None, replace(CONFIG, batch_size=8), temperatures=(2.0,), mixings=(0.5,),
+            trial=CONFIG, seed=0, folder=tmp_path, log_dir=tmp_path,
         )  # fmt: skip

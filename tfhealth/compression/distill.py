@@ -142,15 +142,14 @@ def distill(
     *,
     temperatures: Sequence[float],
     mixings: Sequence[float],
-    trial_epochs: int,
+    trial: DistillationTraining,
     seed: int,
     folder: Path,
     log_dir: Path,
 ) -> Distillation:
     """Returns the student, trained with the pair of temperature and mixing weight that is best on validation.
 
-    Every pair is trained for a few epochs, on images of the size that training begins with, since small ones are cheap;
-    the student goes on from the weights of the best. What is finished in
+    Every pair has a short training; the student goes on from the weights of the best. What is finished in
     `folder` is loaded, and a killed training goes on from its last epoch.
 
     Args:
@@ -158,13 +157,16 @@ def distill(
         build: makes the uncompiled student.
         bundle: train and validation are used, test is not.
         feed_of: how the splits reach both models under a config; temperature and mixing change nothing of it.
-        config: of the final training; its temperature and mixing are replaced.
-        temperatures, mixings: the grid. trial_epochs: of each of its trainings.
+        config: of the final training. trial: of the short ones, with as large a batch. Temperature and mixing of both
+            are replaced.
+        temperatures, mixings: the grid.
         folder: gets trials/<pair>/ and student/, each as `train` leaves it.
         log_dir: gets TensorBoard event files in the same subfolders.
     """
     if not temperatures or not mixings:
         raise ValueError("the grid needs at least one temperature and one mixing weight")
+    if trial.batch_size != config.batch_size:
+        raise ValueError(f"the teacher answers batches of one size, not of {trial.batch_size} and {config.batch_size}")
     answers: dict[int, np.ndarray] = {}  # the same to all
 
     def run(name: str, settings: DistillationTraining, start_from: Path | None = None) -> TrainingRun:
@@ -190,10 +192,9 @@ def distill(
             loss=loss,
         )
 
-    tried, first_size = [], tuple((side, 1.0) for side, _ in config.resolutions[:1])
+    tried = []
     for temperature, mixing in product(temperatures, mixings):
-        pair = {"temperature": temperature, "mixing": mixing}
-        settings = replace(config, epochs=trial_epochs, resolutions=first_size, **pair)
+        settings = replace(trial, temperature=temperature, mixing=mixing)
         tried.append((settings, run(f"trials/temperature{temperature:g}_mixing{mixing:g}", settings)))
     best, start = min(tried, key=lambda pair: pair[1].metrics[OBJECTIVE])
     chosen = replace(config, temperature=best.temperature, mixing=best.mixing)
@@ -201,8 +202,8 @@ def distill(
         {
             "temperature": settings.temperature,
             "mixing": settings.mixing,
-            **{name: trial.metrics[name] for name in (OBJECTIVE, "validation_accuracy")},
+            **{name: done.metrics[name] for name in (OBJECTIVE, "validation_accuracy")},
         }
-        for settings, trial in tried
+        for settings, done in tried
     ]
     return Distillation(run("student", chosen, start.model_path), chosen, trials)

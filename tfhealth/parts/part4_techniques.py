@@ -186,7 +186,7 @@ def distilled(part: Part4, source: Source) -> Distillation:
         config.distillation,
         temperatures=config.temperatures,
         mixings=config.mixings,
-        trial_epochs=config.trial_epochs,
+        trial=config.trial,
         seed=part.seed,
         folder=part.folder / "distillation",
         log_dir=part.workspace.logs(part.folder.name, "distillation"),
