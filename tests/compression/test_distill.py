@@ -102,19 +102,25 @@ def test_epochs_after_the_distinct_ones_repeat_images_and_answers(bundle, teache
 
 
 def test_small_images_are_the_same_ones_and_answered_at_full_size(bundle, teacher):
-    config = DistillationTraining(epochs=4, resolutions=((8, 0.5),), augmentation=0.0)  # only flips and quarter turns
-    feed = TeacherFeed(ImageFeed.of(config, 2), teacher, distinct=2)
-    batches = list(feed.training(bundle.train, batch_size=16, seed=0, epochs=range(4)))
-    assert [images.shape[1] for images, _ in batches] == [8] * 4 + [16] * 4
-    for (small, labels), (full, same) in zip(batches[:4], batches[4:], strict=True):
-        np.testing.assert_allclose(small, reduce_images(full, 8), atol=1e-3)
+    full = replace(CONFIG, augmentation=0.0)  # only flips and quarter turns
+    batches = [
+        list(
+            TeacherFeed(ImageFeed.of(config, 2), teacher, 2).training(
+                bundle.train, batch_size=16, seed=0, epochs=range(2)
+            )
+        )
+        for config in (replace(full, resolutions=((8, 1.0),)), full)
+    ]
+    for (small, labels), (images, same) in zip(*batches, strict=True):
+        np.testing.assert_allclose(small, reduce_images(images, 8), atol=1e-3)
         np.testing.assert_array_equal(labels, same)
-        np.testing.assert_allclose(same[:, 2:], teacher(full, training=False), atol=1e-4)
 
 
-def test_at_least_one_epoch_has_images_of_its_own(teacher):
+@pytest.mark.parametrize(("distinct", "resolutions"), [(0, ()), (5, ((8, 0.5),))])
+def test_no_distinct_epoch_and_images_that_grow_are_refused(distinct, resolutions, teacher):
+    config = DistillationTraining(epochs=4, resolutions=resolutions)
     with pytest.raises(ValueError, match="epoch"):
-        TeacherFeed(ImageFeed(2), teacher, 0)
+        TeacherFeed(ImageFeed.of(config, 2), teacher, distinct)
 
 
 def test_best_pair_on_validation_is_taken_and_finished_trainings_are_loaded(bundle, teacher, tmp_path, monkeypatch):

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial, reduce
-from itertools import groupby, product
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import keras
@@ -77,10 +77,11 @@ class TeacherFeed:
 
     The teacher sees the very image that the student sees, augmentation and all, and the student goes through many
     epochs (Beyer et al. 2022, arXiv:2106.05237). As a teacher costs more than a student's step, it answers `distinct`
-    epochs once, at full size; those after them repeat their images and answers in turn. Images that the student sees
-    at a smaller size are the same ones.
+    epochs once; those after them repeat their images and answers in turn. It sees them at full size, whatever the size
+    of `feed`.
 
     Attributes:
+        feed: of images of one size.
         distinct: epochs whose images differ.
         answers: epoch -> logits (steps, batch, num_classes), filled as they are needed; for one split, batch size and
             seed.
@@ -92,8 +93,8 @@ class TeacherFeed:
     answers: dict[int, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self):
-        if self.distinct < 1:
-            raise ValueError(f"at least 1 epoch has images of its own, not {self.distinct}")
+        if self.distinct < 1 or self.feed.last_phase:
+            raise ValueError(f"at least 1 epoch (not {self.distinct}) has images of its own, and all have one size")
 
     @property
     def last_phase(self) -> int:
@@ -107,13 +108,7 @@ class TeacherFeed:
         table = tf.constant(np.stack([self.answers[epoch] for epoch in known]))
         at = [(known.index(epoch), step) for epoch in order for step in range(table.shape[1])]
         each = tf.data.Dataset.from_tensor_slices(at)
-        phases = [
-            replace(self.feed, sides=(side,) * self.distinct).training(
-                split, epochs=[epoch % self.distinct for epoch in phase], **options
-            )
-            for side, phase in groupby(epochs, key=self.feed.side)
-        ]
-        batches = tf.data.Dataset.zip(reduce(tf.data.Dataset.concatenate, phases), each)
+        batches = tf.data.Dataset.zip(self.feed.training(split, epochs=order, **options), each)
         return batches.map(lambda batch, at: (batch[0], tf.concat([batch[1], tf.gather_nd(table, at)], axis=-1)))
 
     def evaluation(self, split: Split, batch_size: int, epoch: int | None = None) -> Iterator[np.ndarray]:

@@ -61,17 +61,16 @@ class ImageFeed:
         return self.sides.index(self.sides[-1]) if self.sides else 0
 
     def training(self, split: Split, *, batch_size: int, seed: int, epochs: Sequence[int]) -> tf.data.Dataset:
-        phases = [(list(phase), partial(self._prepare, side=side)) for side, phase in groupby(epochs, key=self.side)]
+        phases = [(list(phase), partial(self._prepare, side=side)) for side, phase in groupby(epochs, key=self._side)]
         return shuffled_batches(split, batch_size=batch_size, seed=seed, phases=phases)
 
     def evaluation(self, split: Split, batch_size: int, epoch: int | None = None) -> Iterator[np.ndarray]:
-        side = None if epoch is None else self.side(epoch)
+        side = None if epoch is None else self._side(epoch)
         for start in range(0, len(split), batch_size):
             images = split.x.take(slice(start, start + batch_size)).astype(np.float32)
             yield np.asarray(reduce_images(images, side))
 
-    def side(self, epoch: int) -> int | None:
-        """Returns the side that images are reduced to in an epoch, None for full size."""
+    def _side(self, epoch: int) -> int | None:
         return self.sides[epoch] if epoch < len(self.sides) else None
 
     def _prepare(self, images, labels, key, *, side: int | None):
