@@ -117,6 +117,19 @@ def test_predictions_of_every_file_fit_the_baselines_row_by_row(finished):
                 assert set(own.sensitive_features) == set(baseline.sensitive_features) != set()
 
 
+def test_drop_of_what_may_be_recommended_is_measured_on_validation_in_all_orientations(finished):
+    folder, rows = finished / "exports/tiny/part4", rows_of(finished)
+    assert rows["qat_int8.tflite"]["validation_orientations"] == "0"  # it failed
+    (plain,) = (Predictions.load(path, "part4") for path in folder.glob("baseline/*_validation.npz"))
+    (turned,) = (Predictions.load(path, "part4") for path in folder.glob("baseline/*_validation_orientations.npz"))
+    assert turned.example_ids.tolist() == 8 * plain.example_ids.tolist()
+    np.testing.assert_allclose(turned.y_prob[: len(plain.y_true)], plain.y_prob, atol=1e-5)
+    own = Predictions.load(folder / "artifacts/int8.tflite.validation_orientations.npz", "part4")
+    drop = np.mean(own.y_pred == own.y_true) - np.mean(turned.y_pred == turned.y_true)
+    assert rows["int8.tflite"]["validation_orientations"] == "8"
+    assert float(rows["int8.tflite"]["validation_accuracy_change"]) == pytest.approx(drop, abs=1e-6)
+
+
 def test_saved_file_reproduces_its_recorded_predictions_in_a_fresh_process(finished, part2_run, tiny_part2):
     options = ImageOptions(image_size=tiny_part2.image_size, phantom_size=tiny_part2.phantom_size)
     with pytest.MonkeyPatch.context() as patch:
@@ -185,6 +198,7 @@ def test_second_start_makes_nothing_anew_and_obeys_other_limits(finished, again)
     choice = findings(finished)["values"]["recommendation"]
     assert choice["name"] is None
     assert choice["decided_by"] == ["max_mb"]
+    assert {row["validation_orientations"] for row in rows_of(finished).values()} == {"0", "1"}  # 0: it failed
     assert 100 <= len(findings(finished)["text"].split()) <= 150
     assert again() == 0
     assert findings(finished)["values"]["recommendation"]["name"] is not None

@@ -20,7 +20,7 @@ class Part4Config:
         examples: training rows that int8 takes the ranges of activations from.
         timed: test rows that speed is measured on. rounds: turns of each file.
         max_mb: of the download, gzipped, in 1e6 bytes. max_ms: of a prediction, one thread. max_drop: of the
-            validation accuracy, a fraction.
+            validation accuracy, a fraction; of images in all orientations.
         bootstrap_draws: samples behind every 95 % interval.
     """
 
@@ -80,7 +80,7 @@ PART4 = {
             "pqat",
             "distill",
         ),
-        tune=ImageTraining(epochs=2, learning_rate=3e-4),
+        tune=ImageTraining(epochs=2, batch_size=64, learning_rate=3e-4),
         sparsities=(0.5, 0.8),
         student=Capacity("resnet8", 12),  # int8: 24.0 times smaller than ResNet-8 (width 32) in float32, gzipped
         distillation=STUDENT,

@@ -5,7 +5,7 @@ INTERVAL = {"value": 0.79, "low": 0.77, "high": 0.81}
 SCORES = ("accuracy", "balanced_accuracy", "roc_auc")
 ROW = {"name": "int8.tflite", "model": "resnet8_width32", "failure": "", "size_mb": 0.332, "gzip_mb": 0.3}
 ROW |= {"latency_p50_1_threads_ms": 0.33, "top1_agreement": 0.99, "max_abs_error": 0.4}
-ROW |= {"validation_accuracy_change": -0.003}
+ROW |= {"validation_accuracy_change": -0.003, "validation_orientations": 8}
 ROW |= {score: 0.788 for score in SCORES}
 ROW |= {
     f"{score}_change{end}": value for score in SCORES for end, value in (("", -0.002), ("_low", -0.01), ("_high", 0))
@@ -41,6 +41,7 @@ def test_card_holds_use_data_licence_metrics_groups_and_limits():
         assert f"## {heading}\n" in card
     assert "Not a medical device" in card
     assert "licence CC BY-NC 4.0" in card
+    assert "Validation accuracy changed by -0.003 (mean over 8 orientations of each image)." in card
     assert "| accuracy | 0.790 (0.770 to 0.810) | 0.788 | -0.002 (-0.010 to 0.000) |" in card
     assert "| age band | 60-74 | 1,234 | 0.700 | -0.021 (-0.030 to -0.010) |" in card
     assert "- A caveat of the data." in card

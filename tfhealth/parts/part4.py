@@ -7,6 +7,7 @@ What it leaves in exports/<run>/part4/ (of Part 1's models: part4_text/), for la
     artifacts/<technique>.<format>.json                   Artifact: what was measured on it, or why it failed
     artifacts/<technique>.<format>.npz                    its Predictions on test, in the order of the baseline's
     artifacts/<technique>.<format>.validation.npz         its Predictions on validation
+    artifacts/<...>.validation_orientations.npz           the same in all eight orientations, of those that keep limits
     artifacts/model_card.md, predict_image.py or tokenizer.json
     findings.json, comparison.csv, subgroups.csv, figures, analysis.md
     work/, distillation/                                  SavedModels and the student's trainings, so that a second
@@ -17,13 +18,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
+
 from tfhealth.compression import predict_image
 from tfhealth.compression.artifact import SUFFIX, Artifact
 from tfhealth.compression.benchmark import measure, measure_speed, predict, with_latency
 from tfhealth.compression.export import export
 from tfhealth.config_part4 import PART4
 from tfhealth.console import progress_bar, say
+from tfhealth.data.dataset import Split
 from tfhealth.data.image_source import ImageOptions
+from tfhealth.data.orientations import ORIENTATIONS, in_all_orientations
 from tfhealth.data.text import TextOptions
 from tfhealth.parts import part4_findings as findings
 from tfhealth.parts.part4_techniques import (
@@ -38,6 +43,8 @@ from tfhealth.parts.part4_techniques import (
 from tfhealth.parts.saved_models import Source, command_of, load_images, load_texts
 from tfhealth.paths import Workspace, keep_settings, read_json, write_json, write_text
 from tfhealth.report import part4 as report
+from tfhealth.training.predict import predict_logits, predictions_of
+from tfhealth.training.record import Predictions
 
 FOLDERS = {"part2": "part4", "part1": "part4_text"}  # one run may hold both
 
@@ -68,10 +75,11 @@ def run(
     artifacts = measure_stage(part, made)
     speed = speed_stage(part, artifacts)
     artifacts = {own: [with_latency(artifact, speed) for artifact in found] for own, found in artifacts.items()}
+    limits = {key: getattr(part.config, key) if limit is None else limit for key, limit in limits.items()}
+    validation = validation_stage(part, artifacts, limits)
 
     say("Writing findings, figures and TensorBoard pictures")
-    limits = {key: getattr(part.config, key) if limit is None else limit for key, limit in limits.items()}
-    values = findings.collect(part, artifacts, speed, limits)
+    values = findings.collect(part, artifacts, speed, validation, limits)
     found = report.write(part.folder, part.artifacts, part.bundle, values)
     findings.log_report(part, found, artifacts)
     say(f"\n{found.text}\n")
@@ -154,3 +162,46 @@ def speed_stage(part: Part4, artifacts: Mapping[str, list[Artifact]]) -> dict:
     speed = measure_speed(files, rows, rounds=part.config.rounds)
     write_json(path, speed)
     return speed
+
+
+def validation_stage(part: Part4, artifacts: Mapping[str, list[Artifact]], limits: Mapping[str, float]) -> dict:
+    """Returns file name -> validation_accuracy_change, which the limit of the drop is for, and validation_orientations.
+
+    The files differ by less than the chance in a thousand images. So a file of an image model that keeps the limits of
+    size and latency is tried on all eight orientations of each image; the others cannot be recommended.
+    """
+    plain = part.bundle.validation
+    turned = in_all_orientations(plain) if part.bundle.card.modality == "image" else None
+    found = {}
+    with progress_bar("validating", sum(map(len, artifacts.values()))) as bar:
+        for source in part.sources:
+            in_turned = None if turned is None else _baseline_answers(part, source, turned)
+            for artifact in artifacts[source.label]:
+                bar.advance(0, artifact.name)
+                if artifact.path is None:
+                    change, orientations = float("nan"), 0
+                elif turned is not None and _is_small_and_fast(artifact, limits):
+                    after = predict(artifact, part.feed, turned, "validation_orientations")
+                    change, orientations = _accuracy(after) - _accuracy(in_turned), ORIENTATIONS
+                else:
+                    after = predict(artifact, part.feed, plain, "validation")
+                    change, orientations = _accuracy(after) - _accuracy(source.validation), 1
+                found[artifact.name] = {"validation_accuracy_change": change, "validation_orientations": orientations}
+                bar.advance()
+    return found
+
+
+def _baseline_answers(part: Part4, source: Source, turned: Split) -> Predictions:
+    """Returns the Keras model's answers on validation in all orientations, made or loaded."""
+    path = part.folder / "baseline" / f"{source.label}_validation_orientations.npz"
+    if not path.exists():
+        predictions_of(turned, predict_logits(source.model, part.feed, turned)).save(path)
+    return Predictions.load(path, "the same command")
+
+
+def _is_small_and_fast(artifact: Artifact, limits: Mapping[str, float]) -> bool:
+    return artifact.gzip_bytes <= 1e6 * limits["max_mb"] and artifact.latency_ms <= limits["max_ms"]
+
+
+def _accuracy(predictions: Predictions) -> float:
+    return float(np.mean(predictions.y_pred == predictions.y_true))

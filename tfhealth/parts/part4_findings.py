@@ -8,7 +8,7 @@ import numpy as np
 from tfhealth.audit.findings import Findings
 from tfhealth.audit.groups import grouping, people_ids, with_intersections
 from tfhealth.compression.artifact import LATENCY, Artifact
-from tfhealth.compression.benchmark import comparison_rows, predict, subgroup_rows
+from tfhealth.compression.benchmark import comparison_rows, subgroup_rows
 from tfhealth.compression.recommendation import recommend
 from tfhealth.parts.part4_techniques import Part4, distilled
 from tfhealth.parts.saved_models import Source
@@ -26,6 +26,7 @@ def collect(
     part: Part4,
     artifacts: Mapping[str, Sequence[Artifact]],
     speed: Mapping[str, Mapping[str, float]],
+    validation: Mapping[str, Mapping[str, float]],
     limits: Mapping[str, float],
 ) -> dict:
     """Returns everything findings.json holds.
@@ -33,6 +34,7 @@ def collect(
     Args:
         artifacts: model -> its artifacts.
         speed: of `benchmark.measure_speed`.
+        validation: artifact name -> its columns of validation.
         limits: max_mb, max_ms, max_drop.
     """
     intervals = {"draws": part.config.bootstrap_draws, "seed": part.seed}
@@ -40,11 +42,7 @@ def collect(
     for source in part.sources:
         own = artifacts[source.label]
         found = comparison_rows(own, source.test, speed, reference=source.reference, **intervals)
-        changes = [_validation_change(part, artifact, source) for artifact in own]
-        rows += [
-            {"model": source.label, **row, "validation_accuracy_change": change}
-            for row, change in zip(found, changes, strict=True)
-        ]
+        rows += [{"model": source.label, **row, **validation[row["name"]]} for row in found]
         shown, hidden = audited(source.test, part.bundle.card.group_unit)
         groups += [row for row in subgroup_rows(own, shown, **intervals) if row["group"] != NOT_SHOWN]
     choice = recommend(
@@ -109,13 +107,6 @@ def log_report(part: Part4, findings: Findings, artifacts: Mapping[str, Sequence
     test = part.headline.test if best is None else Predictions.load(files[best], "the same command")
     logs, names = part.workspace.logs(part.folder.name, "report"), part.bundle.card.class_names
     write_report(logs, part.folder, findings.figures, findings.text, test.y_true, test.y_prob, names)
-
-
-def _validation_change(part: Part4, artifact: Artifact, source: Source) -> float:
-    if artifact.path is None:
-        return float("nan")
-    after, before = predict(artifact, part.feed, part.bundle.validation, "validation"), source.validation
-    return float(np.mean(after.y_pred == after.y_true) - np.mean(before.y_pred == before.y_true))
 
 
 def _model_values(source: Source, intervals: dict) -> dict:

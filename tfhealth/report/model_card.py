@@ -89,7 +89,9 @@ def _metrics(values, best) -> str:
             ]
         )
     header = ["score, on test", "Keras model (95 % interval)", best["name"], "change (95 % interval)"]
-    lead = f"Validation accuracy changed by {number(best['validation_accuracy_change'], 3)}. "
+    views = best["validation_orientations"]
+    mean = f" (mean over {views} orientations of each image)" if views > 1 else ""
+    lead = f"Validation accuracy changed by {number(best['validation_accuracy_change'], 3)}{mean}. "
     return (
         f"{table(header, rows)}\n\n{lead}The file names the Keras model's class on "
         f"{number(best['top1_agreement'], 3)} of the test split; its largest difference of a logit is "

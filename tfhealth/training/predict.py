@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from tfhealth.data.dataset import Split
+from tfhealth.data.orientations import ORIENTATIONS, oriented
 from tfhealth.data.pipeline import Feed
 from tfhealth.training.record import Predictions
 
@@ -21,13 +22,10 @@ def predict_logits(model: keras.Model, feed: Feed, split: Split, *, epoch: int |
 
 
 def mirrored_logits(model: keras.Model, feed: Feed, split: Split) -> np.ndarray:
-    """Returns the mean logits over the eight ways to lay a square image: four quarter turns, each also mirrored.
-
-    A lesion has no up or down, so all eight are the same picture to a dermatologist (test-time augmentation).
-    """
+    """Returns the mean logits over the eight orientations of each image (test-time augmentation)."""
     logits = []
     for images in feed.evaluation(split, BATCH_SIZE):
-        views = [np.rot90(side, turns, (1, 2)) for side in (images, images[:, :, ::-1]) for turns in range(4)]
+        views = [oriented(images, orientation) for orientation in range(ORIENTATIONS)]
         logits.append(np.mean([_predict_padded(model, view) for view in views], axis=0))
     return np.concatenate(logits)
 
