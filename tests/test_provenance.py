@@ -2,8 +2,9 @@
 
 import pytest
 
+from tfhealth import provenance
 from tfhealth.errors import UserError
-from tfhealth.provenance import machine, read_record, recorded
+from tfhealth.provenance import has_int8_dot_products, machine, read_record, recorded
 
 
 def test_record_keeps_command_seed_and_what_the_machine_is(tmp_path):
@@ -52,3 +53,22 @@ def test_command_that_is_refused_before_it_wrote_anything_leaves_nothing(tmp_pat
     with pytest.raises(KeyError), recorded(tmp_path / "run", "part1", "", 0):
         raise KeyError
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("flags\t\t: fpu avx2 avx512f avx512_vnni", True),
+        ("vmx flags\t: avx_vnni\nflags\t\t: fpu avx2", False),
+        ("processor\t: 0\nFeatures\t: fp asimd asimddp", True),
+        ("Features\t: fp asimd", False),
+        ("processor\t: 0", None),
+    ],
+)
+def test_instructions_for_8_bit_are_read_from_what_linux_says(lines, expected, monkeypatch, tmp_path):
+    (tmp_path / "cpuinfo").write_text(lines)
+    monkeypatch.setattr(provenance, "Path", lambda _: tmp_path / "cpuinfo")
+    assert has_int8_dot_products() is expected
+    (tmp_path / "cpuinfo").unlink()  # not Linux
+    assert has_int8_dot_products() is None
+    assert machine()["processor"]

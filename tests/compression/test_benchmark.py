@@ -88,7 +88,7 @@ def test_speed_of_every_file_is_measured_for_both_numbers_of_threads(measured):
     _, _, artifacts, speed = measured
     for artifact in artifacts:
         found = speed[artifact.name]
-        assert set(found) == {*ALL_MS, "memory_mb"}
+        assert set(found) == {*ALL_MS, "memory_mb", "int8_dot_products"}
         assert 0 < found["latency_p50_1_threads_ms"] <= found["latency_p95_1_threads_ms"]
         assert found["memory_mb"] > 0
 
@@ -104,7 +104,7 @@ def test_comparison_has_one_whole_row_an_artifact_and_nan_for_one_that_failed(me
     baseline = predictions_of(split, logits)
     rows = comparison_rows([*artifacts, failed], baseline, speed, reference="float32.tflite", draws=50, seed=0)
     columns = {"name", "technique", "format", "failure", "size_mb", "gzip_mb", "times_smaller", "times_faster"}
-    columns |= {*ALL_MS, "memory_mb", "p_value", "max_abs_error", "top1_agreement"}
+    columns |= {*ALL_MS, "memory_mb", "int8_dot_products", "p_value", "max_abs_error", "top1_agreement"}
     columns |= {f"{score}{end}" for score in SCORES for end in ("", "_change", "_change_low", "_change_high")}
     assert all(set(row) == columns for row in rows)
     plain, lost = rows[0], rows[-1]

@@ -9,7 +9,7 @@ NAN = float("nan")
 
 def row(name, *, smaller=3.7, faster=3.1, change=-0.002, failure="", model="resnet8_width32"):
     numbers = {"times_smaller": smaller, "times_faster": faster, "accuracy_change": change}
-    numbers |= {"accuracy_change_low": change - 0.006, "accuracy_change_high": change + 0.004}
+    numbers |= {"accuracy_change_low": change - 0.006, "accuracy_change_high": change + 0.004, "int8_dot_products": 1.0}
     if failure:
         numbers = dict.fromkeys(numbers, NAN)
     return {"name": name, "model": model, "technique": name.split(".")[0], "failure": failure, **numbers}
@@ -81,6 +81,8 @@ OUTCOMES = {
     "no group lost": outcome(subgroups={"rows": [group("60-74", 0.0)]}),
     "long group": outcome(subgroups={"rows": [LONG_GROUP]}),
     "two models": outcome(**TWO_MODELS),
+    "old processor": outcome(artifacts=[{**made, "int8_dot_products": 0.0} for made in VALUES["artifacts"]]),
+    "unknown processor": outcome(artifacts=[{**made, "int8_dot_products": NAN} for made in VALUES["artifacts"]]),
     "few": outcome(artifacts=VALUES["artifacts"][2:3], subgroups={"rows": [group("x", 0.1)]}, pairs=[]),
 }
 
@@ -98,6 +100,7 @@ def test_text_has_100_to_150_words_whatever_was_found(name):
     [
         ("usual", "student_int8.tflite was most effective: 23.1 times smaller (gzip) and 11.2 times as fast as"),
         ("usual", "none of them changed the choice"),
+        ("old processor", "This processor lacks the 8-bit dot products of most phones"),
         ("usual", "became 3 files; 1 more failed"),
         ("limit decided", "the accuracy limit decided"),
         ("two limits decided", "the accuracy and the size limits decided"),

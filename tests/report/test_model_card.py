@@ -47,6 +47,11 @@ def test_card_holds_use_data_licence_metrics_groups_and_limits():
     assert "- A caveat of the data." in card
 
 
+def test_card_says_where_the_processor_that_timed_int8_is_slow_at_it():
+    assert "8-bit dot products" not in model_card({**VALUES, "artifacts": [{**ROW, "int8_dot_products": 1.0}]}, [])
+    assert "8-bit dot products" in model_card({**VALUES, "artifacts": [{**ROW, "int8_dot_products": 0.0}]}, [])
+
+
 def test_small_groups_have_no_number_and_other_files_no_group():
     card = model_card(VALUES, [])
     assert "| age band | 0-29 | <10 |  | suppressed (under 10) |" in card

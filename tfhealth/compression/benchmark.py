@@ -17,6 +17,7 @@ from tfhealth.data.dataset import Split
 from tfhealth.data.pipeline import Feed
 from tfhealth.errors import UserError
 from tfhealth.paths import read_json
+from tfhealth.provenance import has_int8_dot_products
 from tfhealth.training.metrics import classification_scores, cluster_weights, interval
 from tfhealth.training.paired import mcnemar
 from tfhealth.training.predict import predictions_of
@@ -77,9 +78,10 @@ def predict(artifact: Artifact, feed: Feed, split: Split, split_name: str) -> Pr
 
 
 def measure_speed(artifacts: Sequence[Artifact], rows: np.ndarray, *, rounds: int) -> dict[str, dict[str, float]]:
-    """Returns artifact name -> latency p50 and p95 in ms by threads, and memory_mb; see timing.py.
+    """Returns artifact name -> latency p50 and p95 in ms by threads, memory_mb, int8_dot_products; see timing.py.
 
-    All files take turns in one process without TensorFlow; memory needs a process for each.
+    All files take turns in one process without TensorFlow; memory needs a process for each. int8_dot_products, 1 or 0,
+    is the processor's: see `provenance.has_int8_dot_products`.
 
     Args:
         artifacts: those that failed are left out.
@@ -88,7 +90,9 @@ def measure_speed(artifacts: Sequence[Artifact], rows: np.ndarray, *, rounds: in
     """
     paths = [artifact.path for artifact in artifacts if artifact.path is not None]
     found = _timing(paths, rows, rounds, THREADS) if paths else {}
-    return {path.name: found[path.name] | _timing([path], rows, rounds, ())[path.name] for path in paths}
+    known = has_int8_dot_products()
+    dot_products = {"int8_dot_products": NAN if known is None else float(known)}
+    return {path.name: found[path.name] | _timing([path], rows, rounds, ())[path.name] | dot_products for path in paths}
 
 
 def with_latency(artifact: Artifact, speed: Mapping[str, Mapping[str, float]]) -> Artifact:
@@ -180,7 +184,8 @@ def _row(artifact: Artifact, baseline: Predictions, before, weights, speed, base
     }
     for column in (f"latency_p{p}_{n}_threads_ms" for n in THREADS for p in (50, 95)):
         row[column] = speed.get(artifact.name, {}).get(column, NAN)
-    row["memory_mb"] = speed.get(artifact.name, {}).get("memory_mb", NAN)
+    for column in ("memory_mb", "int8_dot_products"):
+        row[column] = speed.get(artifact.name, {}).get(column, NAN)
     row |= {f"{name}{end}": NAN for name in SCORES for end in ("", "_change", "_change_low", "_change_high")}
     row["p_value"] = NAN
     if artifact.predictions is not None:

@@ -28,6 +28,7 @@ def part4_analysis(values: Mapping[str, Any]) -> str:
         "source": _source(values),
         "effective": _effective(values),
         "plain": _plain(values),
+        "processor": _processor(values),
         "groups": _groups(values),
         "constraints": _constraints(values),
         "runtimes": _runtimes(values),
@@ -78,6 +79,13 @@ def _plain(values) -> str:
     if row["failure"]:
         return "Full int8 quantization failed."
     return f"Full int8 quantization alone was {_gains(row)}, at {_signed(row['accuracy_change'])}."
+
+
+def _processor(values) -> str:
+    best = best_of(values)
+    if best is None or best["int8_dot_products"] != 0:  # 1, or not known
+        return ""
+    return "This processor lacks the 8-bit dot products of most phones, with which int8 files are faster."
 
 
 def _groups(values) -> str:

@@ -123,6 +123,10 @@ def _subgroups(values, best) -> str:
 
 def _limits(values, caveats) -> str:
     latency = "Latency was measured on the computer that made the files, not on a phone."
+    if any(row.get("int8_dot_products") == 0 for row in values["artifacts"]):
+        latency += (
+            " Its processor lacks the 8-bit dot products that most phones have, with which int8 files are faster."
+        )
     other = "Accuracy on images or texts from other devices, clinics or populations is unknown."
     return "\n".join(f"- {line}" for line in (latency, other, *caveats))
 
