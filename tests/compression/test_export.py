@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import keras
 import numpy as np
+import onnx
 import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
@@ -90,6 +91,13 @@ def test_quantized_files_name_the_same_classes(made, name):
     spread = np.ptp(made.keras)
     assert np.abs(made.logits[name] - made.keras).max() < 0.1 * spread
     assert np.mean(made.logits[name].argmax(1) == made.keras.argmax(1)) >= 0.95
+
+
+def test_onnx_kernels_have_7_bits_so_that_no_processor_overflows(made):
+    arrays = map(onnx.numpy_helper.to_array, onnx.load(made.folder / "int8.onnx").graph.initializer)
+    kernels = [array for array in arrays if array.dtype == np.int8 and array.ndim > 1]
+    assert len(kernels) == 11  # normalization, stem, 3 stages of 2 convolutions and 2 shortcuts, logits
+    assert max(np.abs(kernel.astype(int)).max() for kernel in kernels) <= 64
 
 
 def test_file_of_quantized_training_gives_the_logits_of_its_twin(made):

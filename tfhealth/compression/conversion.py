@@ -112,6 +112,8 @@ def onnx_int8(source: Path, examples: np.ndarray) -> bytes:
     """Returns an ONNX model with 8-bit weights and activations (QDQ), ranges seen on the examples.
 
     Unsigned activations: signed ones are 2.5 times as slow on a CPU (ONNX Runtime 1.32).
+    Weights within 7 bits: where a CPU has no VNNI, sums of two 8-bit products overflow their 16 bits unnoticed, which
+    cost 0.024 of HAM10000's validation accuracy.
     """
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -128,6 +130,7 @@ def onnx_int8(source: Path, examples: np.ndarray) -> bytes:
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
             per_channel=True,
+            reduce_range=True,
         )
         return done.read_bytes()
 
