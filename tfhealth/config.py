@@ -66,12 +66,12 @@ class DistillationTraining(ImageTraining):
 
     Attributes:
         temperature: both models' logits are divided by it. mixing: weight of the teacher against the labels.
-        distinct: epochs whose images differ; later ones repeat them.
+        distinct: epochs whose images differ by more than their orientation.
     """
 
     temperature: float = 4.0
     mixing: float = 0.9
-    distinct: int = 10
+    distinct: int = 3
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from tfhealth.compression.distill import DistillationLoss, TeacherFeed, distill
 from tfhealth.config import DistillationTraining
 from tfhealth.data.dataset import DatasetBundle, DatasetCard, Rows, Split
 from tfhealth.data.image_pipeline import ImageFeed, reduce_images
+from tfhealth.data.orientations import oriented
 from tfhealth.models.resnet import resnet8
 from tfhealth.training.losses import LogitAdjustedCrossentropy
 
@@ -71,49 +72,57 @@ def test_loss_survives_its_configuration():
     assert DistillationLoss.from_config(loss.get_config()).get_config() == loss.get_config()
 
 
-def test_teacher_answers_for_the_augmented_image_that_the_student_sees(bundle, teacher):
+def lessons(feed, split, epochs, *, batch_size=16):
+    """Returns the images (n, side, side, channels) and labels of each epoch."""
+    made = [list(feed.training(split, batch_size=batch_size, seed=0, epochs=[epoch])) for epoch in epochs]
+    return [tuple(np.concatenate(column) for column in zip(*epoch, strict=True)) for epoch in made]
+
+
+def in_one_order(images, labels):
+    order = np.lexsort(images.reshape(len(images), -1).T)
+    return images[order], labels[order]
+
+
+def test_teacher_answers_for_the_augmented_image_that_the_student_sees_in_all_orientations(bundle, teacher):
     feed = TeacherFeed(ImageFeed.of(CONFIG, 2), teacher, distinct=3)
-    options = {"batch_size": 16, "seed": 0, "epochs": range(1)}
-    plain = list(feed.feed.training(bundle.train, **options))
-    asked = list(feed.training(bundle.train, **options))
-    assert len(asked) == len(plain) == 2
-    for (images, labels), (same, both) in zip(plain, asked, strict=True):
-        np.testing.assert_array_equal(same, images)
-        np.testing.assert_array_equal(both[:, :2], labels)
-        np.testing.assert_allclose(both[:, 2:], teacher(images, training=False), atol=1e-4)  # other batches of sums
+    plain, labels = in_one_order(*lessons(feed.feed, bundle.train, [0])[0])
+    images, both = lessons(feed, bundle.train, [0])[0]
+    views = [teacher(np.ascontiguousarray(oriented(images, o)), training=False) for o in range(8)]
+    np.testing.assert_allclose(both[:, 2:], np.mean(views, axis=0), atol=1e-4)  # other batches of sums
+    images, both = in_one_order(images, both)
+    np.testing.assert_array_equal(images, in_one_order(np.rint(plain), labels)[0])
+    assert sorted(map(tuple, both[:, :2])) == sorted(map(tuple, labels))
 
 
-def test_epochs_after_the_distinct_ones_repeat_images_and_answers(bundle, teacher, monkeypatch):
-    options = {"batch_size": 16, "seed": 0}
+def test_epochs_after_the_distinct_ones_show_their_images_in_the_next_orientation(bundle, teacher, monkeypatch):
     feed = TeacherFeed(ImageFeed.of(CONFIG, 2), teacher, distinct=2)
-    first, second, third, fourth = (
-        list(feed.training(bundle.train, epochs=range(e, e + 1), **options)) for e in range(4)
-    )
-    for epoch, repeated in ((first, third), (second, fourth)):
-        for one, other in zip(epoch, repeated, strict=True):
-            np.testing.assert_array_equal(one[0], other[0])
-            np.testing.assert_array_equal(one[1], other[1])
-    assert (first[0][0] != second[0][0]).numpy().any()
-    monkeypatch.setattr(TeacherFeed, "_ask", lambda _, epochs, *__: epochs and pytest.fail("asked again"))
-    resumed = list(feed.training(bundle.train, epochs=range(1, 4), **options))
-    for one, other in zip([*second, *third, *fourth], resumed, strict=True):
-        np.testing.assert_array_equal(one[0], other[0])
-        np.testing.assert_array_equal(one[1], other[1])
+    epochs = lessons(feed, bundle.train, range(18))
+    for number, (images, labels) in enumerate(epochs):
+        first, same = epochs[number % 2]
+        turned = oriented(first, number // 2 % 8)
+        for one, other in zip(in_one_order(images, labels), in_one_order(turned, same), strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert (epochs[0][1] != epochs[16][1]).any()  # in other batches
+    assert set(epochs[0][1][:, 2]).isdisjoint(epochs[1][1][:, 2])  # of other images
+    monkeypatch.setattr(TeacherFeed, "_prepare", lambda _, numbers, *__: numbers and pytest.fail("asked again"))
+    resumed = feed.training(bundle.train, batch_size=16, seed=0, epochs=range(1, 4))
+    for one, other in zip(zip(*resumed, strict=True), zip(*epochs[1:4], strict=True), strict=True):
+        np.testing.assert_array_equal(np.concatenate(one), np.concatenate(other))
 
 
 def test_small_images_are_the_same_ones_and_answered_at_full_size(bundle, teacher):
-    full = replace(CONFIG, augmentation=0.0)  # only flips and quarter turns
-    batches = [
-        list(
-            TeacherFeed(ImageFeed.of(config, 2), teacher, 2).training(
-                bundle.train, batch_size=16, seed=0, epochs=range(2)
-            )
-        )
-        for config in (replace(full, resolutions=((8, 1.0),)), full)
-    ]
-    for (small, labels), (images, same) in zip(*batches, strict=True):
-        np.testing.assert_allclose(small, reduce_images(images, 8), atol=1e-3)
-        np.testing.assert_array_equal(labels, same)
+    configs = (replace(CONFIG, resolutions=((8, 1.0),)), CONFIG)
+    (small, labels), (images, same) = (
+        lessons(TeacherFeed(ImageFeed.of(config, 2), teacher, 2), bundle.train, [0])[0] for config in configs
+    )
+    np.testing.assert_allclose(small, reduce_images(images, 8), atol=1e-3)
+    np.testing.assert_array_equal(labels, same)
+
+
+def test_split_smaller_than_a_batch_is_one_batch(bundle, teacher):
+    feed = TeacherFeed(ImageFeed.of(CONFIG, 2), teacher, 1)
+    images, labels = lessons(feed, bundle.validation, [0], batch_size=64)[0]
+    assert (images.shape, labels.shape) == ((16, 16, 16, 3), (16, 4))
 
 
 @pytest.mark.parametrize(("distinct", "resolutions"), [(0, ()), (5, ((8, 0.5),))])

@@ -1,10 +1,11 @@
 """Knowledge distillation: a small network learns from the answers of a large one, on the same augmented images."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import keras
 import numpy as np
@@ -14,7 +15,8 @@ from keras import ops
 from tfhealth.config import DistillationTraining
 from tfhealth.console import progress_bar
 from tfhealth.data.dataset import DatasetBundle, Split
-from tfhealth.data.image_pipeline import ImageFeed
+from tfhealth.data.image_pipeline import ImageFeed, reduce_images
+from tfhealth.data.orientations import ORIENTATIONS, oriented
 from tfhealth.data.pipeline import steps_per_epoch
 from tfhealth.training.fit import class_shares, train
 from tfhealth.training.losses import LogitAdjustedCrossentropy
@@ -76,21 +78,21 @@ class TeacherFeed:
     """Feed whose training labels are (batch, 2 * num_classes): those of `feed`, then the teacher's logits.
 
     The teacher sees the very image that the student sees, augmentation and all, and the student goes through many
-    epochs (Beyer et al. 2022, arXiv:2106.05237). As a teacher costs more than a student's step, it answers `distinct`
-    epochs once; those after them repeat their images and answers in turn. It sees them at full size, whatever the size
-    of `feed`.
+    epochs (Beyer et al. 2022, arXiv:2106.05237). Its answer is the mean over the image's eight orientations: better
+    than one view's, and as good for each of them. So the images of `distinct` epochs are answered once, at full size
+    whatever the size of `feed`, and come again in other batches and in the next orientation.
 
     Attributes:
-        feed: of images of one size.
-        distinct: epochs whose images differ.
-        answers: epoch -> logits (steps, batch, num_classes), filled as they are needed; for one split, batch size and
-            seed.
+        feed: of square images of one size, which have no up or down.
+        distinct: epochs whose images differ by more than their orientation.
+        lessons: number -> images (n, side, side, channels) uint8, in a temporary file, and labels; made when needed,
+            for one split, batch size and seed.
     """
 
     feed: ImageFeed
     teacher: keras.Model
     distinct: int
-    answers: dict[int, np.ndarray] = field(default_factory=dict)
+    lessons: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
     def __post_init__(self):
         if self.distinct < 1 or self.feed.last_phase:
@@ -101,31 +103,55 @@ class TeacherFeed:
         return self.feed.last_phase
 
     def training(self, split: Split, *, batch_size: int, seed: int, epochs: Sequence[int]) -> tf.data.Dataset:
-        order = [epoch % self.distinct for epoch in epochs]
-        options = {"batch_size": batch_size, "seed": seed}
-        known = sorted(set(order))
-        self._ask([epoch for epoch in known if epoch not in self.answers], split, options)
-        table = tf.constant(np.stack([self.answers[epoch] for epoch in known]))
-        at = [(known.index(epoch), step) for epoch in order for step in range(table.shape[1])]
-        each = tf.data.Dataset.from_tensor_slices(at)
-        batches = tf.data.Dataset.zip(self.feed.training(split, epochs=order, **options), each)
-        return batches.map(lambda batch, at: (batch[0], tf.concat([batch[1], tf.gather_nd(table, at)], axis=-1)))
+        missing = sorted({epoch % self.distinct for epoch in epochs} - self.lessons.keys())
+        self._prepare(missing, split, batch_size, seed)
+        steps, side = steps_per_epoch(split, batch_size), self.feed.sides[0] if self.feed.sides else None
+
+        def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            for epoch in epochs:
+                images, labels = self.lessons[epoch % self.distinct]
+                orientation = epoch // self.distinct % ORIENTATIONS
+                for chosen in np.random.default_rng((seed, epoch)).permutation(len(labels)).reshape(steps, -1):
+                    yield oriented(images[chosen], orientation), labels[chosen]
+
+        images, labels = self.lessons[epochs[0] % self.distinct]
+        signature = (
+            tf.TensorSpec((len(labels) // steps, *images.shape[1:]), tf.uint8),
+            tf.TensorSpec((len(labels) // steps, labels.shape[1]), tf.float32),
+        )
+        made = tf.data.Dataset.from_generator(batches, output_signature=signature)
+        made = made.map(lambda images, labels: (reduce_images(tf.cast(images, tf.float32), side), labels))
+        return made.apply(tf.data.experimental.assert_cardinality(steps * len(epochs))).prefetch(2)
 
     def evaluation(self, split: Split, batch_size: int, epoch: int | None = None) -> Iterator[np.ndarray]:
         return self.feed.evaluation(split, batch_size, epoch)
 
-    def _ask(self, epochs: Sequence[int], split: Split, options: Mapping[str, int]) -> None:
-        if not epochs:
+    def _prepare(self, numbers: Sequence[int], split: Split, batch_size: int, seed: int) -> None:
+        if not numbers:
             return
-        steps = steps_per_epoch(split, options["batch_size"])
+        steps = steps_per_epoch(split, batch_size)
         answer = tf.function(partial(self.teacher, training=False))
-        with progress_bar("the teacher's answers", steps * len(epochs)) as bar:
-            for epoch in epochs:
-                found = []
-                for rows, _ in replace(self.feed, sides=()).training(split, epochs=[epoch], **options):
-                    found.append(answer(rows).numpy())
+        with progress_bar("the teacher's answers", steps * len(numbers)) as bar:
+            for number in numbers:
+                images, labels = [], []
+                batches = replace(self.feed, sides=()).training(
+                    split, batch_size=batch_size, seed=seed, epochs=[number]
+                )
+                for rows, known in batches:
+                    images.append(np.rint(rows).astype(np.uint8))
+                    views = [oriented(images[-1], orientation) for orientation in range(ORIENTATIONS)]
+                    answers = np.mean([answer(view.astype(np.float32)) for view in views], axis=0)
+                    labels.append(np.concatenate([known, answers], axis=1))
                     bar.advance()
-                self.answers[epoch] = np.stack(found)
+                self.lessons[number] = _in_file(np.concatenate(images)), np.concatenate(labels)
+
+
+def _in_file(images: np.ndarray) -> np.ndarray:
+    """Returns the same array in a file that goes with it, for a large data set's would fill the memory."""
+    with TemporaryFile() as file:
+        kept = np.memmap(file, images.dtype, "w+", shape=images.shape)
+    kept[:] = images
+    return kept
 
 
 def distill(
@@ -162,7 +188,7 @@ def distill(
         raise ValueError("the grid needs at least one temperature and one mixing weight")
     if trial.batch_size != config.batch_size:
         raise ValueError(f"the teacher answers batches of one size, not of {trial.batch_size} and {config.batch_size}")
-    answers: dict[int, np.ndarray] = {}  # the same to all
+    lessons: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # the same to all
 
     def run(name: str, settings: DistillationTraining, start_from: Path | None = None) -> TrainingRun:
         loss = DistillationLoss(
@@ -178,7 +204,7 @@ def distill(
             bundle.train,
             bundle.validation,
             settings,
-            TeacherFeed(feed_of(settings), teacher, config.distinct, answers),
+            TeacherFeed(feed_of(settings), teacher, config.distinct, lessons),
             num_classes=bundle.num_classes,
             seed=seed,
             folder=folder / name,
