@@ -131,27 +131,21 @@ class TeacherFeed:
             return
         steps = steps_per_epoch(split, batch_size)
         answer = tf.function(partial(self.teacher, training=False))
+        full_size = replace(self.feed, sides=())
         with progress_bar("the teacher's answers", steps * len(numbers)) as bar:
             for number in numbers:
-                images, labels = [], []
-                batches = replace(self.feed, sides=()).training(
-                    split, batch_size=batch_size, seed=seed, epochs=[number]
-                )
-                for rows, known in batches:
-                    images.append(np.rint(rows).astype(np.uint8))
-                    views = [oriented(images[-1], orientation) for orientation in range(ORIENTATIONS)]
-                    answers = np.mean([answer(view.astype(np.float32)) for view in views], axis=0)
-                    labels.append(np.concatenate([known, answers], axis=1))
-                    bar.advance()
-                self.lessons[number] = _in_file(np.concatenate(images)), np.concatenate(labels)
-
-
-def _in_file(images: np.ndarray) -> np.ndarray:
-    """Returns the same array in a file that goes with it, for a large data set's would fill the memory."""
-    with TemporaryFile() as file:
-        kept = np.memmap(file, images.dtype, "w+", shape=images.shape)
-    kept[:] = images
-    return kept
+                labels = []
+                with TemporaryFile() as file:
+                    for rows, known in full_size.training(split, batch_size=batch_size, seed=seed, epochs=[number]):
+                        images = np.rint(rows).astype(np.uint8)
+                        file.write(images.tobytes())
+                        views = [oriented(images, orientation) for orientation in range(ORIENTATIONS)]
+                        answers = np.mean([answer(view.astype(np.float32)) for view in views], axis=0)
+                        labels.append(np.concatenate([known, answers], axis=1))
+                        bar.advance()
+                    file.flush()
+                    shape = (steps * len(images), *images.shape[1:])
+                    self.lessons[number] = np.memmap(file, np.uint8, "r", shape=shape), np.concatenate(labels)
 
 
 def distill(

@@ -18,13 +18,14 @@ LONGEST_REASON = 84  # characters
 # Heading, the column's place in the width (its right end, but of the first its left), what stands there.
 COLUMNS = (
     ("file", 0.0, lambda row: row["name"]),
-    ("MB", 0.34, lambda row: number(row["size_mb"], 3)),
-    ("gzip MB", 0.42, lambda row: number(row["gzip_mb"], 3)),
-    ("smaller", 0.50, lambda row: f"{number(row['times_smaller'], 1)} x"),
-    ("p50 ms", 0.58, lambda row: number(row[LATENCY], 3)),
-    ("faster", 0.66, lambda row: f"{number(row['times_faster'], 2)} x"),
-    ("accuracy", 0.75, lambda row: number(row["accuracy"], 3)),
-    ("change (95 % interval)", 0.99, lambda row: _interval(row)),
+    ("MB", 0.29, lambda row: number(row["size_mb"], 3)),
+    ("gzip MB", 0.37, lambda row: number(row["gzip_mb"], 3)),
+    ("smaller", 0.445, lambda row: f"{number(row['times_smaller'], 1)} x"),
+    ("p50 ms", 0.515, lambda row: number(row[LATENCY], 3)),
+    ("faster", 0.59, lambda row: f"{number(row['times_faster'], 2)} x"),
+    ("accuracy", 0.67, lambda row: number(row["accuracy"], 3)),
+    ("change (95 % interval)", 0.875, lambda row: _interval(row)),
+    ("on validation", 0.99, lambda row: number(row["validation_accuracy_change"], 3)),
 )
 KINDS = {"tflite": ("o", BLUE), "onnx": ("s", SKY)}
 LABEL_DISTANCE = 8  # points from a point to its number
@@ -34,10 +35,10 @@ AXES = (("gzip_mb", "MB, gzipped"), (LATENCY, "ms a prediction, one thread"))
 
 
 def comparison_table(rows: Sequence[Mapping], recommended: str | None, path: Path) -> None:
-    """Draws the table of all files: size, speed, accuracy and its change; the recommended one bold.
+    """Draws the table of all files: size, speed, accuracy, its change on test and on validation; the recommended bold.
 
     Args:
-        rows: of `benchmark.comparison_rows`; a failed one shows its reason.
+        rows: of `benchmark.comparison_rows`, with validation_accuracy_change; a failed one shows its reason.
         recommended: its name; None: none.
         path: the PNG file.
     """
