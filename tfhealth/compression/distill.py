@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -16,7 +15,7 @@ from tfhealth.config import DistillationTraining
 from tfhealth.console import progress_bar
 from tfhealth.data.dataset import DatasetBundle, Split
 from tfhealth.data.image_pipeline import ImageFeed, reduce_images
-from tfhealth.data.orientations import ORIENTATIONS, oriented
+from tfhealth.data.orientations import ORIENTATIONS, mean_over_orientations, oriented
 from tfhealth.data.pipeline import steps_per_epoch
 from tfhealth.training.fit import class_shares, train
 from tfhealth.training.losses import LogitAdjustedCrossentropy
@@ -130,7 +129,7 @@ class TeacherFeed:
         if not numbers:
             return
         steps = steps_per_epoch(split, batch_size)
-        answer = tf.function(partial(self.teacher, training=False))
+        answer = tf.function(lambda images: self.teacher(tf.cast(images, tf.float32), training=False))
         full_size = replace(self.feed, sides=())
         with progress_bar("the teacher's answers", steps * len(numbers)) as bar:
             for number in numbers:
@@ -139,9 +138,7 @@ class TeacherFeed:
                     for rows, known in full_size.training(split, batch_size=batch_size, seed=seed, epochs=[number]):
                         images = np.rint(rows).astype(np.uint8)
                         file.write(images.tobytes())
-                        views = [oriented(images, orientation) for orientation in range(ORIENTATIONS)]
-                        answers = np.mean([answer(view.astype(np.float32)) for view in views], axis=0)
-                        labels.append(np.concatenate([known, answers], axis=1))
+                        labels.append(np.concatenate([known, mean_over_orientations(answer, images)], axis=1))
                         bar.advance()
                     file.flush()
                     shape = (steps * len(images), *images.shape[1:])

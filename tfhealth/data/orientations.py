@@ -3,6 +3,7 @@
 A lesion has no up or down, so all eight are the same picture to a dermatologist (Perez et al. 2018, arXiv:1809.01442).
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,11 @@ def oriented(images: np.ndarray, orientation: int) -> np.ndarray:
     """Returns (n, side, side, channels) images, from 4 on mirrored, then turned by orientation % 4 quarters."""
     mirrored, turns = divmod(orientation, 4)
     return np.rot90(images[:, :, ::-1] if mirrored else images, turns, (1, 2))
+
+
+def mean_over_orientations(answer: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
+    """Returns the mean (n, k) of the answers (n, k) to (n, side, side, channels) images in all eight orientations."""
+    return np.mean([answer(oriented(images, orientation)) for orientation in range(ORIENTATIONS)], axis=0)
 
 
 def in_all_orientations(split: Split) -> Split:

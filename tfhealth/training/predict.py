@@ -1,10 +1,12 @@
 """Split -> Predictions: batches of one shape, so that a compiled model is traced once."""
 
+from functools import partial
+
 import keras
 import numpy as np
 
 from tfhealth.data.dataset import Split
-from tfhealth.data.orientations import ORIENTATIONS, oriented
+from tfhealth.data.orientations import mean_over_orientations
 from tfhealth.data.pipeline import Feed
 from tfhealth.training.record import Predictions
 
@@ -23,11 +25,8 @@ def predict_logits(model: keras.Model, feed: Feed, split: Split, *, epoch: int |
 
 def mirrored_logits(model: keras.Model, feed: Feed, split: Split) -> np.ndarray:
     """Returns the mean logits over the eight orientations of each image (test-time augmentation)."""
-    logits = []
-    for images in feed.evaluation(split, BATCH_SIZE):
-        views = [oriented(images, orientation) for orientation in range(ORIENTATIONS)]
-        logits.append(np.mean([_predict_padded(model, view) for view in views], axis=0))
-    return np.concatenate(logits)
+    batches = feed.evaluation(split, BATCH_SIZE)
+    return np.concatenate([mean_over_orientations(partial(_predict_padded, model), images) for images in batches])
 
 
 def predictions_of(split: Split, logits: np.ndarray) -> Predictions:
